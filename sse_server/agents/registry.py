@@ -1,0 +1,85 @@
+"""Which agents a server has: from modules and files, from settings, and from installed packages."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from sse_server.agents.definition import Agent
+from sse_server.errors import AgentError, AgentUnknown
+
+ENTRY_POINTS = "sse_server.agents"
+
+
+class Registry:
+    """Agents by their names."""
+
+    def __init__(self, agents: Iterable[Agent] = ()) -> None:
+        self._agents: dict[str, Agent] = {}
+        for one in agents:
+            self.add(one.name, one)
+
+    def __iter__(self) -> Iterator[tuple[str, Agent]]:
+        return iter(sorted(self._agents.items()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._agents
+
+    def add(self, name: str, one: Agent) -> None:
+        """Raises `AgentError` when the name is another agent's."""
+        if self._agents.setdefault(name, one) is not one:
+            raise AgentError(f"two agents are named {name!r}")
+
+    def get(self, name: str) -> Agent:
+        """Raises `AgentUnknown`, naming the nearest one."""
+        if found := self._agents.get(name):
+            return found
+        near = get_close_matches(name, self._agents, n=1)
+        raise AgentUnknown(f"no agent has this name{f'; did you mean {near[0]!r}?' if near else ''}")
+
+    def load_module(self, name: str) -> None:
+        """Add every agent of a module (`package.module`) or a file (`agents.py`). Raises `AgentError`."""
+        module = _import(name)
+        found = {id(one): one for one in vars(module).values() if isinstance(one, Agent)}
+        if not found:
+            raise AgentError(f"{name} has no agents: functions with the @agent decorator")
+        for one in found.values():
+            self.add(one.name, one)
+
+    def load_named(self, agents: Mapping[str, str]) -> None:
+        """Add agents that settings name, `name = "module:attribute"`. Raises `AgentError`."""
+        for name, target in agents.items():
+            module, _, attribute = target.partition(":")
+            one = getattr(_import(module), attribute, None)
+            if not isinstance(one, Agent):
+                raise AgentError(f"[agents] {name}: {target} is no agent")
+            self.add(name, one)
+
+    def load_installed(self) -> None:
+        """Add the agents of installed packages, by the entry-point group `sse_server.agents`."""
+        for point in entry_points(group=ENTRY_POINTS):
+            one = point.load()
+            if not isinstance(one, Agent):
+                raise AgentError(f"entry point {point.name}: {point.value} is no agent")
+            self.add(point.name, one)
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        if not name.endswith(".py"):
+            return importlib.import_module(name)
+        path = Path(name).resolve()
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None or not path.is_file():
+            raise AgentError(f"there is no file {name}")
+        module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except ImportError as error:
+        raise AgentError(f"can't import {name}: {error}") from error
+    return module

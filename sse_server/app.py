@@ -1,0 +1,164 @@
+"""The composition root: the only module that knows everyone. Builds the house, opens it, and closes it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from aiohttp import web
+
+from sse_server.agents import Registry
+from sse_server.chat.provider import Provider
+from sse_server.config import Settings
+from sse_server.eventlog import LogKey, Retention, Store
+from sse_server.eventlog.memory import MemoryStore
+from sse_server.eventlog.sqlite import SqliteStore
+from sse_server.hub import Hub
+from sse_server.routes import ROUTES
+from sse_server.routes.house import HOUSE, House
+from sse_server.routes.middleware import on_prepare, problems
+from sse_server.routes.openapi import ROUTES as ROUTE_TABLE
+from sse_server.routes.seats import Seats
+from sse_server.runner import Runner
+
+logger = logging.getLogger(__name__)
+
+
+class Server:
+    """A whole server, for `serve` and for tests: `await start()`, `await stop()`. `port` is known once it is started."""
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self.settings = settings
+        self.store = make_store(settings)
+        self.hub = Hub(self.store, heartbeat=settings.stream.heartbeat_interval)
+        self.llm = make_provider(settings)
+        self.runner = Runner(
+            self.store,
+            self.hub,
+            registry,
+            settings.jobs,
+            per_user=settings.limits.jobs_per_user,
+            retry=settings.stream.retry_ms / 1000,
+            cadence=settings.emission,
+            llm=self.llm,
+        )
+        self._app_runner: web.AppRunner | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        assert self._app_runner is not None
+        port: int = self._app_runner.addresses[0][1]
+        return port
+
+    async def start(self) -> None:
+        """Open the store, sweep, listen. Raises `StoreBusy`, `StoreUnavailable`, and OSError for the address."""
+        await self.store.open(self)
+        self.hub.start()
+        await self.runner.start()
+        server = self.settings.server
+        self._app_runner = web.AppRunner(
+            make_app(House(self.settings, self.store, self.hub, self.runner, Seats(self.settings.limits))),
+            handler_cancellation=True,
+            keepalive_timeout=server.keepalive_timeout,
+            shutdown_timeout=1.0,
+            access_log=logging.getLogger("sse_server.access") if server.access_log else None,
+        )
+        await self._app_runner.setup()
+        await web.TCPSite(self._app_runner, server.host, server.port, backlog=server.backlog).start()
+
+    async def stop(self) -> None:
+        """Drain with the sockets open: whoever asks meanwhile is told so. Then close in the order of the floors."""
+        drain = self.settings.server.drain_timeout
+        self.runner.draining = True
+        for subscriber in [s for s in self.hub.subscribers if not s.patient]:
+            subscriber.end("draining")
+        await self.runner.drain(drain)
+        for subscriber in list(self.hub.subscribers):
+            subscriber.end("draining")
+        await self.hub.close()
+        if self._app_runner:
+            await self._app_runner.cleanup()
+        if self.llm:
+            await self.llm.aclose()
+        await self.store.close()
+
+    def log_changed(self, key: LogKey) -> None:
+        """Another process changed a log."""
+        self.hub.changed(key)
+
+    def work_arrived(self) -> None:
+        """Another process queued a job."""
+        self.runner.work_arrived()
+
+    def cancel_requested(self, job_id: str) -> None:
+        """Another process was asked to stop a job."""
+        self.runner.cancel_here(job_id)
+
+
+def make_store(settings: Settings) -> Store:
+    """The store that the settings name."""
+    store, jobs = settings.store, settings.jobs
+    retention = Retention(
+        age=jobs.retention,
+        max_bytes=store.max_bytes,
+        max_job_events=store.max_job_events,
+        idempotency=jobs.idempotency_ttl,
+    )
+    if store.kind == "memory":
+        return MemoryStore(retention)
+    return SqliteStore(Path(store.path), commit_interval=store.commit_interval, retention=retention)
+
+
+def make_provider(settings: Settings) -> Provider | None:
+    """The model that the settings name; None: agents work offline."""
+    provider = settings.provider
+    if not provider.api_key and not provider.base_url:
+        return None
+    return Provider(
+        api_key=provider.api_key,
+        base_url=provider.base_url,
+        model=provider.model,
+        timeout=provider.timeout,
+        max_retries=provider.max_retries,
+    )
+
+
+def registry_of(settings: Settings, modules: Iterable[str]) -> Registry:
+    """The built-in agents, the installed ones, those of the settings and those of `modules`. Raises `AgentError`."""
+    from sse_server.tailor.agent import tailor
+
+    registry = Registry([tailor])
+    registry.load_installed()
+    registry.load_named(settings.agents)
+    for module in modules:
+        registry.load_module(module)
+    return registry
+
+
+async def serve(settings: Settings, registry: Registry, started: Callable[[Server], None]) -> None:
+    """Run until SIGTERM or SIGINT, then drain. `started` is called once the server listens."""
+    server = Server(settings, registry)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    await server.start()
+    started(server)
+    await stop.wait()
+    logger.info("draining")
+    await server.stop()
+
+
+def make_app(house: House) -> web.Application:
+    """The aiohttp application: the doors, and what every request meets."""
+    app = web.Application(middlewares=[problems], client_max_size=house.settings.server.max_body_bytes)
+    app[HOUSE] = house
+    app[ROUTE_TABLE] = ROUTES
+    app.on_response_prepare.append(on_prepare)
+    for route in ROUTES:
+        route.add_to(app)
+    return app

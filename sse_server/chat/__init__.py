@@ -1,0 +1,1 @@
+"""The wing that talks to models: chat and its provider."""

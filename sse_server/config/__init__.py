@@ -1,0 +1,39 @@
+"""The settings of the server: what there is to set, and the only place that reads config.toml and the environment."""
+
+from __future__ import annotations
+
+from sse_server.config.fields import Field, fields, listing
+from sse_server.config.loading import DEFAULT_PATH, load
+from sse_server.config.platforms import PLATFORMS, Platform
+from sse_server.config.settings import (
+    Emission,
+    Jobs,
+    Limits,
+    Log,
+    Provider,
+    Section,
+    Server,
+    Settings,
+    Store,
+    Stream,
+)
+
+__all__ = [
+    "DEFAULT_PATH",
+    "PLATFORMS",
+    "Emission",
+    "Field",
+    "Jobs",
+    "Limits",
+    "Log",
+    "Platform",
+    "Provider",
+    "Section",
+    "Server",
+    "Settings",
+    "Store",
+    "Stream",
+    "fields",
+    "listing",
+    "load",
+]

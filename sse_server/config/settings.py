@@ -1,0 +1,179 @@
+"""Every setting: its section, type, limits, default and meaning; defaults stand nowhere else.
+
+A part of the server receives its own section, never the whole. Times are in seconds and sizes in bytes, unless the
+name says otherwise. A new setting is one line here, one in config.toml and one in docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+from sse_server.config.platforms import Platform
+
+Seconds = Annotated[float, Meta(ge=0)]
+Span = Annotated[float, Meta(gt=0)]
+Moment = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+Size = Annotated[int, Meta(ge=0)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Word = Annotated[str, Meta(min_length=1, title="text that is not empty")]
+Url = Annotated[str, Meta(pattern=r"^(https?://\S+)?$", title="an http or https URL, or empty")]
+Entry = Annotated[str, Meta(pattern=r"^[\w.]+:[\w.]+$", title='"module:attribute"')]
+StoreKind = Literal["sqlite", "memory"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["console", "json"]
+
+AT_MOST: tuple[tuple[str, str], ...] = (
+    ("stream.padding_bytes", "stream.max_padding_bytes"),
+    ("jobs.timeout", "jobs.max_timeout"),
+)
+"""Pairs of settings: the first may not exceed the second."""
+
+
+def says(description: str) -> Meta:
+    """What a setting means and in which unit, in one sentence."""
+    return Meta(description=description)
+
+
+class Section(Struct, frozen=True):
+    """Settings that belong together; a section knows which of them are secrets and never shows those."""
+
+    secrets: ClassVar[frozenset[str]] = frozenset()
+
+    def shown(self, key: str) -> object:
+        """The value as a person may see it: a secret only says whether it is set."""
+        value: object = getattr(self, key)
+        return "(secret)" if value and key in self.secrets else value
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(key, self.shown(key)) for key in self.__struct_fields__]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.__rich_repr__())})"
+
+
+class Server(Section, frozen=True):
+    """Where the server listens, and how long it waits for a connection."""
+
+    host: Annotated[Word, says("Address to listen on; without authentication it must be loopback.")] = "127.0.0.1"
+    port: Annotated[Port, says("TCP port to listen on; 0 takes any free one.")] = 8000
+    drain_timeout: Annotated[Seconds, says("Seconds that running jobs get to end after SIGTERM.")] = 25.0
+    keepalive_timeout: Annotated[Seconds, says("Seconds an idle connection stays open; outlast the proxy.")] = 95.0
+    head_timeout: Annotated[Span, says("Seconds a client may take to send a request's head.")] = 10.0
+    body_timeout: Annotated[Span, says("Seconds a client may take to send a request's body.")] = 30.0
+    max_body_bytes: Annotated[Count, says("Bytes that a request's body may have; more is a 413.")] = 1_048_576
+    backlog: Annotated[Count, says("Connections that wait in the kernel until they are accepted.")] = 1024
+    access_log: Annotated[bool, says("Write one log line for each request.")] = False
+
+
+class Limits(Section, frozen=True):
+    """What one user, and all users together, may have at a time."""
+
+    jobs_per_user: Annotated[Count, says("Active jobs of one user; one more is a 429.")] = 100
+    streams_per_user: Annotated[Count, says("Open streams of one user; one more must come back later.")] = 1000
+    streams: Annotated[Count, says("Open streams in all; one more must come back later.")] = 20_000
+
+
+class Jobs(Section, frozen=True):
+    """How jobs are queued, run, ended and forgotten."""
+
+    concurrency: Annotated[Count, says("Jobs that run at the same time.")] = 64
+    queue_size: Annotated[Count, says("Jobs that may wait for their turn; one more is a 503.")] = 1000
+    timeout: Annotated[Span, says("Seconds a job may run when nobody says how long.")] = 600.0
+    max_timeout: Annotated[Span, says("Most seconds that a request may ask for as its timeout.")] = 86_400.0
+    cancel_grace: Annotated[Seconds, says("Seconds a cancelled job gets to stop before it is ended unheard.")] = 5.0
+    retention: Annotated[Seconds, says("Seconds a job and its events are kept after its end.")] = 86_400.0
+    idempotency_ttl: Annotated[Seconds, says("Seconds an Idempotency-Key is kept, if its job is.")] = 86_400.0
+    lease: Annotated[Span, says("Seconds of silence after which a worker's jobs are taken from it.")] = 15.0
+    sweep_interval: Annotated[Span, says("Seconds between two sweeps for expired leases, jobs and keys.")] = 30.0
+
+
+class Stream(Section, frozen=True):
+    """How streams are kept alive, pushed through proxies and ended."""
+
+    heartbeat_interval: Annotated[Span, says("Seconds without a frame after which a stream sends a heartbeat.")] = 10.0
+    retry_ms: Annotated[Size, says("Milliseconds a client waits before it connects again.")] = 3000
+    padding_bytes: Annotated[Size, says("Bytes each flush is filled up to, for a hop that buffers; 0 is off.")] = 0
+    max_padding_bytes: Annotated[Size, says("Most bytes that a client may ask for with ?padding.")] = 16_384
+    max_age: Annotated[Seconds, says("Seconds after which a GET stream must connect again; 0 is no limit.")] = 0.0
+    max_lag_events: Annotated[Count, says("Events a subscriber may lag behind before it must reconnect.")] = 10_000
+    write_timeout: Annotated[Span, says("Seconds a subscriber may read nothing before it must reconnect.")] = 30.0
+
+
+class Emission(Section, frozen=True):
+    """How often a job that streams text emits."""
+
+    chars: Annotated[Count, says("Characters of text after which a token event is emitted.")] = 100
+    interval: Annotated[Span, says("Seconds after which text is emitted, however short it is.")] = 0.3
+    progress_interval: Annotated[Span, says("Most seconds between two progress events of a long step.")] = 5.0
+
+
+class Store(Section, frozen=True):
+    """Where logs and jobs are kept, and how much of them."""
+
+    kind: Annotated[StoreKind, says("A sqlite store is a file that outlives the server; memory does not.")] = "sqlite"
+    path: Annotated[Word, says("File of the sqlite store.")] = "sse-server.db"
+    commit_interval: Annotated[Moment, says("Seconds that events are gathered for one commit.")] = 0.002
+    max_job_events: Annotated[Count, says("Events kept of one job; beyond, the oldest are trimmed.")] = 100_000
+    max_bytes: Annotated[Count, says("Bytes the store may take; beyond, ended jobs are forgotten.")] = 2_147_483_648
+
+
+class Log(Section, frozen=True):
+    """The server's own log lines."""
+
+    level: Annotated[LogLevel, says("Least severity that is written.")] = "info"
+    format: Annotated[LogFormat, says("Shape of a line: console is for people, json for machines.")] = "console"
+    file: Annotated[str, says("File that gets the lines too; empty is none.")] = ""
+
+
+class Provider(Section, frozen=True):
+    """The model behind the built-in agents; without a key or an address they work offline."""
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"api_key"})
+
+    api_key: Annotated[str, says("Key for the provider, a secret; empty is none.")] = ""
+    base_url: Annotated[Url, says("Address of an OpenAI-compatible provider; empty is OpenAI's own.")] = ""
+    model: Annotated[Word, says("Model that is asked when an agent names none.")] = "gpt-4o-mini"
+    timeout: Annotated[Span, says("Seconds that one call to the provider may take.")] = 60.0
+    max_retries: Annotated[Size, says("Times that a failed call to the provider is tried again.")] = 2
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All sections, and where their values came from; `Settings()` is the defaults."""
+
+    server: Server = Server()
+    limits: Limits = Limits()
+    jobs: Jobs = Jobs()
+    stream: Stream = Stream()
+    emission: Emission = Emission()
+    store: Store = Store()
+    log: Log = Log()
+    provider: Provider = Provider()
+    agents: dict[str, Entry] = {}
+    """Agents to register: name -> `module:attribute`."""
+
+    platform: Platform | None = None
+    """The platform that was recognised."""
+    origins: dict[str, str] = {}
+    """`section.key` -> where its value was written, for each setting that is not at its default."""
+    notes: tuple[str, ...] = ()
+    """Sentences to warn with at start-up."""
+
+    def describe(self) -> str:
+        """The start-up line: the platform, what it set and why, and where other values were written."""
+        by_platform = self.platform.name if self.platform else None
+        elsewhere = dict.fromkeys(origin for origin in self.origins.values() if origin != by_platform)
+        written = ", ".join(elsewhere) or "nowhere, so at their defaults"
+        if self.platform is None:
+            return f"no platform recognised; settings written in: {written}"
+        taken = (
+            f"{name}={because.value} ({because.why})"
+            for name, because in self.platform.settings.items()
+            if self.origins.get(name) == by_platform
+        )
+        return (
+            f"{self.platform.name} ({self.platform.variable} is set): {', '.join(taken) or 'nothing taken'};"
+            f" other settings written in: {written}"
+        )

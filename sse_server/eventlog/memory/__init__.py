@@ -1,0 +1,289 @@
+"""The store that keeps everything in this process: for development, tests, and where a restart may lose jobs."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from copy import copy
+from operator import itemgetter
+
+import msgspec
+from msgspec import Struct
+
+from sse_server.errors import Conflict, IdempotencyMismatch, NotFound, QueueFull, TooManyJobs
+from sse_server.eventlog import (
+    PAGE_BYTES,
+    SCAN_LIMIT,
+    Claim,
+    Head,
+    IdempotencyKey,
+    JobFilter,
+    Listener,
+    LogKey,
+    Page,
+    Receipt,
+    Record,
+    Retention,
+    Submitted,
+    Write,
+)
+from sse_server.eventlog.memory.queue import Entry, Queue
+from sse_server.eventlog.order import new_epoch, new_lease, now, queued, started
+from sse_server.events import RUNNER_TYPES, Event
+from sse_server.jobs import JobSpec, JobState, Work
+
+
+class _Log(Struct):
+    epoch: str
+    trimmed: int = 0
+    last: int = 0
+    jobs: int = 0
+    events: list[Event] = msgspec.field(default_factory=list)
+
+    @property
+    def head(self) -> Head:
+        return Head(self.epoch, self.trimmed, self.last)
+
+    def after(self, seq: int) -> int:
+        """The index of the first event with a higher seq."""
+        return bisect_right(self.events, seq, key=_seq)
+
+
+class _Once(Struct):
+    digest: bytes
+    job_id: str
+    until: int
+
+
+class MemoryStore:
+    """Implements `Store`. Nothing in it ever waits, so each method is atomic on the loop."""
+
+    durable = False
+
+    def __init__(self, retention: Retention | None = None) -> None:
+        self._retention = retention or Retention()
+        self._logs: dict[LogKey, _Log] = {}
+        self._jobs: dict[str, Entry] = {}
+        self._queue = Queue()
+        self._once: dict[tuple[str, str, str], _Once] = {}
+        self._active: Counter[str] = Counter()
+        self._submitted = 0
+        self._bytes = 0
+
+    async def open(self, listener: Listener) -> None:
+        """Nobody else can reach this store: the listener never hears anything."""
+
+    async def close(self) -> None:
+        """Nothing outlives the process."""
+
+    async def ping(self) -> None:
+        """Always there."""
+
+    async def append(self, writes: Sequence[Write]) -> list[Receipt | None]:
+        return [self._append(write) for write in writes]
+
+    def _append(self, write: Write) -> Receipt | None:
+        entry = self._jobs.get(write.job_id)
+        if write.job_id and (entry is None or entry.lease != write.lease or entry.state.done):
+            return None
+        key = entry.key if entry else write.key
+        eventlog = self._logs.get(key) or self._logs.setdefault(key, _Log(new_epoch()))
+        first = eventlog.last + 1
+        for seq, draft in enumerate(write.drafts, first):
+            event = Event(seq, draft.type, write.job_id, draft.attempt, draft.time, draft.body)
+            eventlog.events.append(event)
+            if entry:
+                entry.state.apply(event)
+        eventlog.last += len(write.drafts)
+        size = sum(len(draft.body) for draft in write.drafts)
+        self._bytes += size
+        if entry:
+            entry.events += len(write.drafts)
+            entry.bytes += size
+            if write.drafts[-1].type in RUNNER_TYPES:
+                self._advance(entry, write.delay)
+            keep = self._retention.max_job_events
+            if entry.events > keep + keep // 10:
+                self._trim_log(entry, eventlog, keep)
+        return Receipt(eventlog.epoch, first)
+
+    def _advance(self, entry: Entry, delay: float) -> None:
+        """Give the job the place that its new state means."""
+        self._queue.leave(entry)
+        if entry.state.status != "running":
+            entry.lease = entry.worker = ""
+        if entry.state.done:
+            self._active[entry.spec.user] -= 1
+            if not self._active[entry.spec.user]:
+                del self._active[entry.spec.user]
+        elif entry.state.status == "queued":
+            entry.ready_at = now() + int(delay * 1e6)
+            self._queue.join(entry)
+
+    def _trim_log(self, entry: Entry, eventlog: _Log, keep: int) -> None:
+        mine = [event.seq for event in eventlog.events if event.job_id == entry.spec.id]
+        eventlog.trimmed = mine[-keep] - 1
+        cut = eventlog.after(eventlog.trimmed)
+        for event in eventlog.events[:cut]:
+            owner = self._jobs.get(event.job_id)
+            self._bytes -= len(event.body)
+            if owner:
+                owner.events -= 1
+                owner.bytes -= len(event.body)
+        del eventlog.events[:cut]
+
+    async def queued(self) -> list[Record]:
+        return [self._record(entry) for entry in self._queue]
+
+    async def read(
+        self,
+        key: LogKey,
+        after: int,
+        limit: int,
+        *,
+        job_id: str | None = None,
+        types: Iterable[str] | None = None,
+    ) -> Page:
+        eventlog = self._logs.get(key)
+        if eventlog is None:
+            return Page(None, [], 0)
+        start = eventlog.after(after)
+        wanted = frozenset(types) | {"done"} if types is not None else None
+        events: list[Event] = []
+        passed, size = max(after, eventlog.trimmed), 0
+        for event in eventlog.events[start : start + SCAN_LIMIT]:
+            passed = event.seq
+            if (job_id is None or event.job_id == job_id) and (wanted is None or event.type in wanted):
+                events.append(event)
+                size += len(event.body)
+                if len(events) == limit or size > PAGE_BYTES:
+                    break
+        else:
+            if start + SCAN_LIMIT >= len(eventlog.events):
+                passed = max(passed, eventlog.last)
+        return Page(eventlog.head, events, passed)
+
+    async def head(self, key: LogKey) -> Head | None:
+        eventlog = self._logs.get(key)
+        return eventlog.head if eventlog else None
+
+    async def submit(self, spec: JobSpec, *, room: int, per_user: int, once: IdempotencyKey | None = None) -> Submitted:
+        if once and (earlier := self._earlier(once)):
+            return Submitted(self._record(earlier), None)
+        waiting = len(self._queue)
+        if waiting >= room:
+            raise QueueFull("the queue is full; try again soon", retry_after=1)
+        if self._active[spec.user] >= per_user:
+            raise TooManyJobs(f"{per_user} of your jobs are active already", retry_after=5)
+        key = LogKey(spec.user, spec.session)
+        eventlog = self._logs.get(key) or self._logs.setdefault(key, _Log(new_epoch()))
+        self._submitted += 1
+        entry = Entry(self._submitted, spec, JobState(), eventlog.epoch, bytes=len(bytes(spec.input)))
+        eventlog.jobs += 1
+        self._bytes += entry.bytes
+        self._jobs[spec.id] = entry
+        self._active[spec.user] += 1
+        draft = queued(spec, waiting)
+        receipt = self._append(Write(key, [draft], spec.id))
+        if once:
+            until = now() + int(self._retention.idempotency * 1e6)
+            self._once[once.user, once.route, once.key] = _Once(once.digest, spec.id, until)
+        return Submitted(self._record(entry), receipt, draft)
+
+    def _earlier(self, once: IdempotencyKey) -> Entry | None:
+        known = self._once.get((once.user, once.route, once.key))
+        entry = self._jobs.get(known.job_id) if known and known.until > now() else None
+        if known and entry and known.digest != once.digest:
+            raise IdempotencyMismatch("this Idempotency-Key was used with another body")
+        return entry
+
+    async def claim(self, worker: str, lease_for: float) -> Claim | None:
+        entry = self._queue.next()
+        if entry is None:
+            return None
+        draft = started(entry.spec, entry.state.attempt)
+        receipt = self._append(Write(entry.key, [draft], entry.spec.id))
+        self._lease(entry, worker)
+        return Claim(self._record(entry), entry.lease, receipt, draft)
+
+    def _lease(self, entry: Entry, worker: str) -> None:
+        entry.lease, entry.worker = new_lease(), worker
+
+    async def renew(self, worker: str, lease_for: float) -> None:
+        """One process: its leases last as long as it does."""
+
+    async def reclaim(self, worker: str, lease_for: float) -> list[Claim]:
+        lost = [
+            e
+            for e in self._jobs.values()
+            if e.state.status == "running" and e.worker != worker  # one process: another worker is a dead one
+        ]
+        for entry in lost:
+            self._lease(entry, worker)
+        return [Claim(self._record(entry), entry.lease) for entry in lost]
+
+    async def load(self, job_id: str, *, work: bool = False) -> Record | None:
+        entry = self._jobs.get(job_id)
+        return self._record(entry, work=work) if entry else None
+
+    def _record(self, entry: Entry, *, work: bool = False) -> Record:
+        state = copy(entry.state)
+        state.work = msgspec.json.decode(msgspec.json.encode(state.work), type=Work) if work else Work()
+        eventlog = self._logs.get(entry.key)
+        head = eventlog.head if eventlog else None
+        return Record(entry.spec, state, entry.epoch, head, entry.cancel_requested)
+
+    async def jobs(self, which: JobFilter) -> list[Record]:
+        found = (entry for entry in self._jobs.values() if _matches(entry, which))
+        return [self._record(entry) for entry in heapq.nlargest(which.limit, found, key=lambda entry: entry.spec.id)]
+
+    async def request_cancel(self, job_id: str) -> None:
+        if entry := self._jobs.get(job_id):
+            entry.cancel_requested = True
+
+    async def erase(self, job_id: str) -> None:
+        entry = self._jobs.get(job_id)
+        if entry is None:
+            raise NotFound("no such job")
+        if not entry.state.done:
+            raise Conflict("the job is active; cancel it first")
+        self._erase(entry)
+
+    def _erase(self, entry: Entry) -> None:
+        del self._jobs[entry.spec.id]
+        self._bytes -= entry.bytes
+        eventlog = self._logs.get(entry.key)
+        if eventlog is None:
+            return
+        eventlog.events = [e for e in eventlog.events if e.job_id != entry.spec.id]
+        eventlog.jobs -= 1
+        if not eventlog.events and not eventlog.jobs:
+            del self._logs[entry.key]
+
+    async def trim(self) -> int:
+        oldest = now() - int(self._retention.age * 1e6)
+        self._once = {k: o for k, o in self._once.items() if o.until > now() and o.job_id in self._jobs}
+        ended = [(e.state.done.event.time, e) for e in self._jobs.values() if e.state.done]
+        gone = 0
+        for time, entry in sorted(ended, key=itemgetter(0)):
+            if time >= oldest and self._bytes <= self._retention.max_bytes:
+                break
+            self._erase(entry)
+            gone += 1
+        return gone
+
+
+def _seq(event: Event) -> int:
+    return event.seq
+
+
+def _matches(entry: Entry, which: JobFilter) -> bool:
+    return (
+        entry.spec.user == which.user
+        and (which.status is None or entry.state.status == which.status)
+        and (which.agent is None or entry.spec.agent == which.agent)
+        and (which.session is None or entry.spec.session == which.session)
+        and (which.before is None or entry.spec.id < which.before)
+    )

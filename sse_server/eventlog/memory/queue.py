@@ -1,0 +1,70 @@
+"""The jobs that wait in memory, and whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from sse_server.eventlog import LogKey
+from sse_server.eventlog.order import fair_turn, now
+from sse_server.jobs import JobSpec, JobState
+
+
+class Entry(Struct):
+    """A job with what only the store knows of it; `n` counts the submitted jobs, times are Unix microseconds."""
+
+    n: int
+    spec: JobSpec
+    state: JobState
+    epoch: str
+    turn: int = 0
+    ready_at: int = 0
+    lease: str = ""
+    worker: str = ""
+    cancel_requested: bool = False
+    events: int = 0
+    bytes: int = 0
+
+    @property
+    def key(self) -> LogKey:
+        """Its log."""
+        return LogKey(self.spec.user, self.spec.session)
+
+
+class Queue:
+    """Round robin over the users who wait (`fair_turn`)."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, dict[str, Entry]] = {}
+        self._served = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def __iter__(self) -> Iterator[Entry]:
+        for mine in self._waiting.values():
+            yield from mine.values()
+
+    def join(self, entry: Entry) -> None:
+        """Wait behind the user's other jobs."""
+        mine = self._waiting.setdefault(entry.spec.user, {})
+        entry.turn = fair_turn(self._served, max((other.turn for other in mine.values()), default=0))
+        mine[entry.spec.id] = entry
+
+    def leave(self, entry: Entry) -> None:
+        """Wait no longer; no matter if it did not."""
+        mine = self._waiting.get(entry.spec.user, {})
+        mine.pop(entry.spec.id, None)
+        if not mine:
+            self._waiting.pop(entry.spec.user, None)
+
+    def next(self) -> Entry | None:
+        """Take out the job whose turn it is, of those that may run now."""
+        at = now()
+        ready = (entry for entry in self if entry.ready_at <= at)
+        entry = min(ready, key=lambda entry: (entry.turn, entry.n), default=None)
+        if entry:
+            self._served = max(self._served, entry.turn)
+            self.leave(entry)
+        return entry

@@ -1,0 +1,171 @@
+"""The default store: one SQLite file, one writing thread with group commit, and threads of their own for readers."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from threading import local
+from typing import Final, TypeVar
+
+from sse_server.errors import StoreUnavailable
+from sse_server.eventlog import (
+    Claim,
+    Head,
+    IdempotencyKey,
+    JobFilter,
+    Listener,
+    LogKey,
+    Page,
+    Receipt,
+    Record,
+    Retention,
+    Submitted,
+    Write,
+)
+from sse_server.eventlog.sqlite import events, queue, schema
+from sse_server.eventlog.sqlite.writer import Writer
+from sse_server.jobs import JobSpec
+
+Result = TypeVar("Result")
+
+READERS: Final = 2
+"""Threads that read: enough that a long resume does not hold up a poll."""
+
+
+class SqliteStore:
+    """Implements `Store`. `commit_interval` is the least time between two commits, in seconds."""
+
+    durable = True
+
+    def __init__(self, path: Path, *, commit_interval: float = 0.002, retention: Retention | None = None) -> None:
+        self._path = path
+        self._interval = commit_interval
+        self._retention = retention or Retention()
+        self._lock = schema.FileLock(path)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+        self._mine = local()
+        self._connections: list[sqlite3.Connection] = []
+        self._writer: Writer | None = None
+
+    async def open(self, listener: Listener) -> None:
+        """One process owns the file, so the listener never hears anything."""
+        try:
+            await asyncio.to_thread(self._open)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnavailable(f"can't open the store {self._path.name}: {error}") from None
+        self._writer = Writer(self._connections[0], interval=self._interval)
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        try:
+            self._connections.append(schema.connect(self._path))
+            schema.prepare(self._connections[0])
+        except BaseException:
+            self._let_go()
+            raise
+
+    async def close(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer:
+            await writer.close()
+        await asyncio.to_thread(self._readers.shutdown)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        while self._connections:
+            self._connections.pop().close()
+        self._lock.release()
+
+    async def ping(self) -> None:
+        await self._write(_touch)
+
+    async def append(self, writes: Sequence[Write]) -> list[Receipt | None]:
+        return await self._write(partial(events.append, writes=writes, keep=self._retention.max_job_events))
+
+    async def read(
+        self,
+        key: LogKey,
+        after: int,
+        limit: int,
+        *,
+        job_id: str | None = None,
+        types: Iterable[str] | None = None,
+    ) -> Page:
+        return await self._read(partial(events.read, key=key, after=after, limit=limit, job_id=job_id, types=types))
+
+    async def head(self, key: LogKey) -> Head | None:
+        return await self._read(partial(events.head, key=key))
+
+    async def submit(self, spec: JobSpec, *, room: int, per_user: int, once: IdempotencyKey | None = None) -> Submitted:
+        return await self._write(
+            partial(queue.submit, spec=spec, room=room, per_user=per_user, once=once, retention=self._retention)
+        )
+
+    async def claim(self, worker: str, lease_for: float) -> Claim | None:
+        return await self._write(partial(queue.claim, worker=worker, retention=self._retention))
+
+    async def renew(self, worker: str, lease_for: float) -> None:
+        """One process owns the file: its leases last as long as it does."""
+
+    async def reclaim(self, worker: str, lease_for: float) -> list[Claim]:
+        return await self._write(partial(queue.reclaim, worker=worker))
+
+    async def load(self, job_id: str, *, work: bool = False) -> Record | None:
+        return await self._read(partial(queue.load, job_id=job_id, work=work))
+
+    async def jobs(self, which: JobFilter) -> list[Record]:
+        return await self._read(partial(queue.jobs, which=which))
+
+    async def request_cancel(self, job_id: str) -> None:
+        await self._write(partial(_request_cancel, job_id=job_id))
+
+    async def erase(self, job_id: str) -> None:
+        await self._write(partial(queue.erase, job_id=job_id))
+
+    async def trim(self) -> int:
+        gone = 0
+        while batch := await self._write(partial(queue.trim, retention=self._retention)):
+            gone += batch
+        return gone
+
+    async def queued(self) -> list[Record]:
+        return await self._read(queue.queued_jobs)
+
+    async def _write(self, operation: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run in the writer's thread; what it wrote is on the disk when this returns."""
+        if self._writer is None:
+            raise StoreUnavailable("the store is closed", retry_after=1)
+        return await self._writer.do(operation)
+
+    async def _read(self, operation: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run in a reader's thread, in one read transaction: everything that it sees is of one moment."""
+        if self._writer is None:
+            raise StoreUnavailable("the store is closed", retry_after=1)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._in_snapshot, operation)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the store can't be read: {error}", retry_after=1) from None
+
+    def _in_snapshot(self, operation: Callable[[sqlite3.Connection], Result]) -> Result:
+        connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
+        if connection is None:
+            connection = self._mine.connection = schema.connect(self._path)
+            self._connections.append(connection)
+        connection.execute("BEGIN")
+        try:
+            return operation(connection)
+        finally:
+            connection.execute("COMMIT")
+
+
+def _touch(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('ping', 1)")
+
+
+def _request_cancel(connection: sqlite3.Connection, job_id: str) -> None:
+    connection.execute("UPDATE jobs SET cancel = 1 WHERE id = ?", (job_id,))

@@ -1,0 +1,106 @@
+"""The one thread that writes: whatever waits when it turns up becomes one transaction (group commit)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from sse_server.errors import ServerError, StoreUnavailable
+
+Result = TypeVar("Result")
+Operation = Callable[[sqlite3.Connection], Any]
+
+logger = logging.getLogger(__name__)
+
+
+class _Order(Struct):
+    run: Operation
+    future: asyncio.Future[Any]
+
+
+class Writer:
+    """Runs operations in the order of their coming. Each checks first and writes then: a refusal leaves no trace."""
+
+    def __init__(self, connection: sqlite3.Connection, *, interval: float) -> None:
+        self._connection = connection
+        self._interval = interval
+        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = Thread(target=self._run, name="sqlite-writer", daemon=True)
+        self._thread.start()
+
+    async def do(self, operation: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run an operation; what it wrote is on the disk when this returns."""
+        future: asyncio.Future[Result] = self._loop.create_future()
+        self._orders.put(_Order(operation, future))
+        # Shielded: a caller that is cancelled must not hide from the thread whether its operation took place.
+        return await asyncio.shield(future)
+
+    async def close(self) -> None:
+        """Finish what was ordered before."""
+        self._orders.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        latest = 0.0
+        open_ = True
+        while open_:
+            orders = [self._orders.get()]
+            if (wait := latest + self._interval - time.monotonic()) > 0:
+                time.sleep(wait)
+            while not self._orders.empty():
+                orders.append(self._orders.get())
+            open_ = None not in orders
+            latest = time.monotonic()
+            due = [order for order in orders if order]
+            if due:
+                outcomes = self._commit(due)
+                self._loop.call_soon_threadsafe(_answer, due, outcomes)
+
+    def _commit(self, orders: list[_Order]) -> list[Any]:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = [_attempt(order.run, connection) for order in orders]
+            connection.execute("COMMIT")
+        except Exception as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if len(orders) > 1 and not isinstance(error, sqlite3.OperationalError):
+                # One of them is at fault, not the disk: its neighbours must not fail with it.
+                return [outcome for order in orders for outcome in self._commit([order])]
+            logger.exception("the store could not commit")
+            return [_failure(error) for _ in orders]
+        return outcomes
+
+
+def _attempt(run: Operation, connection: sqlite3.Connection) -> Any:
+    """The result, or the refusal as a value: one client's bad request must not fail its neighbours."""
+    try:
+        return run(connection)
+    except ServerError as refusal:
+        return refusal
+
+
+def _failure(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.Error):
+        return StoreUnavailable(f"the store can't write: {error}", retry_after=1)
+    return error
+
+
+def _answer(orders: list[_Order], outcomes: list[Any]) -> None:
+    for order, outcome in zip(orders, outcomes, strict=True):
+        if order.future.cancelled():
+            continue
+        if isinstance(outcome, Exception):
+            order.future.set_exception(outcome)
+        else:
+            order.future.set_result(outcome)

@@ -1,0 +1,310 @@
+"""Events: what a job writes, how an event is numbered and named, and its one JSON form on every surface.
+
+An agent's emitter encodes the fields of an event once, in its own thread (`Draft`). The log gives it a `seq` (`Event`).
+Every surface joins the same bytes: `Event.json()` never decodes what it sends.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sse_server.errors import InvalidEvent
+
+MAX_EVENT_BYTES: Final = 1024 * 1024
+"""The largest JSON form of one event's own fields."""
+MAX_DEPTH: Final = 100
+"""Objects and arrays within one another in them: more than that some reader's parser can't take."""
+
+TYPE_PATTERN: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+SESSION_PATTERN: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+ENVELOPE: Final = frozenset({"type", "job_id", "session_id", "seq", "attempt", "timestamp"})
+"""Fields that the server writes into every event of a job; an agent's own fields can't take their names."""
+
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+EndStatus = Literal["succeeded", "failed", "cancelled"]
+StepStatus = Literal["started", "running", "finished", "failed"]
+FinishReason = Literal["stop", "error", "timeout", "cancelled", "interrupted"]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Tokens = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class ErrorInfo(Struct, frozen=True):
+    """Why a job failed: a stable word and a sentence that is safe to show."""
+
+    code: str
+    message: str
+
+
+class JobEvent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """What every event of a job has. `timestamp` is RFC 3339 in UTC with microseconds."""
+
+    job_id: str
+    session_id: str
+    seq: int
+    attempt: int
+    timestamp: str
+
+
+class JobQueued(JobEvent, frozen=True, tag="job_queued", kw_only=True):
+    """The job waits; `position` jobs wait before it."""
+
+    agent: str
+    position: int
+
+
+class JobStarted(JobEvent, frozen=True, tag="job_started", kw_only=True):
+    """An attempt began."""
+
+    agent: str
+
+
+class StepProgress(JobEvent, frozen=True, tag="step_progress", kw_only=True):
+    """How far a step is. `pct` never falls within a step and an attempt."""
+
+    step: str
+    pct: Percent
+    status: StepStatus
+    label: str | None = None
+    message: str | None = None
+    index: int | None = None
+    total: int | None = None
+    job_pct: Percent | None = None
+
+
+class Insight(JobEvent, frozen=True, tag="insight", kw_only=True):
+    """Something found on the way that a person wants to read now."""
+
+    text: str
+    step: str | None = None
+    category: str | None = None
+    data: dict[str, Any] | None = None
+
+
+class Token(JobEvent, frozen=True, tag="token", kw_only=True):
+    """A piece of the text that the job writes."""
+
+    text: str
+    step: str | None = None
+    message_id: str | None = None
+
+
+class ToolCall(JobEvent, frozen=True, tag="tool_call", kw_only=True):
+    """The agent calls a tool."""
+
+    call_id: str
+    tool: str
+    arguments: dict[str, Any]
+
+
+class ToolResult(JobEvent, frozen=True, tag="tool_result", kw_only=True):
+    """What the tool answered, or why it failed."""
+
+    call_id: str
+    tool: str
+    result: Any = None
+    error: str | None = None
+
+
+class SpecialistUpdate(JobEvent, frozen=True, tag="specialist_update", kw_only=True):
+    """What one of several specialists is doing."""
+
+    specialist: str
+    status: str
+    message: str | None = None
+
+
+class Usage(JobEvent, frozen=True, tag="usage", kw_only=True):
+    """What a call of a model used. `cost_usd` is null where the price is not known."""
+
+    tokens_in: Tokens
+    tokens_out: Tokens
+    cost_usd: float | None
+    model: str
+
+
+class LogLine(JobEvent, frozen=True, tag="log", kw_only=True):
+    """A line for whoever watches how the job works."""
+
+    level: str
+    message: str
+
+
+class AttemptReset(JobEvent, frozen=True, tag="attempt_reset", kw_only=True):
+    """This job's events of a lower attempt from `from_seq` on are void; the next attempt follows."""
+
+    from_seq: int
+    reason: str
+
+
+class Done(JobEvent, frozen=True, tag="done", kw_only=True):
+    """The job's last event, exactly one."""
+
+    status: EndStatus
+    finish_reason: FinishReason
+    result: Any = None
+    error: ErrorInfo | None = None
+
+
+AnyJobEvent = (
+    JobQueued
+    | JobStarted
+    | StepProgress
+    | Insight
+    | Token
+    | ToolCall
+    | ToolResult
+    | SpecialistUpdate
+    | Usage
+    | LogLine
+    | AttemptReset
+    | Done
+)
+JOB_EVENTS: Final[dict[str, type[JobEvent]]] = {str(t.__struct_config__.tag): t for t in AnyJobEvent.__args__}
+CONTROL_TYPES: Final = frozenset({"snapshot", "gap", "heartbeat", "reconnect"})
+RUNNER_TYPES: Final = frozenset({"job_queued", "job_started", "attempt_reset", "done"})
+"""Written by the runner alone: they are a job's life, not its work."""
+
+
+class EventId(Struct, frozen=True, gc=False):
+    """`<epoch>-<seq>`: where a reader is in a log, and in which life of the log. `0` is before any event."""
+
+    epoch: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.seq}" if self.epoch else "0"
+
+    @classmethod
+    def parse(cls, text: str) -> EventId | None:
+        """Read what a client sent back; None where no log can have written it."""
+        if text == "0":
+            return START
+        match = _EVENT_ID.fullmatch(text)
+        return cls(match[1], int(match[2])) if match else None
+
+
+_EVENT_ID: Final = re.compile(r"([a-z0-9]{1,32})-(0|[1-9][0-9]{0,17})", re.ASCII)
+START: Final = EventId("", 0)
+
+
+class Draft(Struct, frozen=True, gc=False):
+    """An event that has no number yet: `body` is the JSON object of the type's own fields, `time` Unix microseconds."""
+
+    type: str
+    body: bytes
+    time: int
+    attempt: int = 1
+
+
+class Event(Struct, frozen=True, gc=False):
+    """An event as the log holds it."""
+
+    seq: int
+    type: str
+    job_id: str
+    attempt: int
+    time: int
+    body: bytes
+
+    def json(self, session_id: str) -> bytes:
+        """The event's JSON object, envelope first."""
+        body = self.body
+        return (
+            b'{"type":"%b","job_id":"%b","session_id":"%b","seq":%d,"attempt":%d,"timestamp":"%b"%b%b'
+            % (
+                self.type.encode(),
+                self.job_id.encode(),
+                session_id.encode(),
+                self.seq,
+                self.attempt,
+                timestamp(self.time).encode(),
+                b"," if len(body) > 2 else b"",  # an empty object is two bytes
+                body[1:],
+            )
+        )
+
+
+def timestamp(time: int) -> str:
+    """RFC 3339 in UTC with microseconds, from Unix microseconds."""
+    seconds, micros = divmod(time, 1_000_000)
+    return f"{_second(seconds)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def without_none(**fields: Any) -> dict[str, Any]:
+    """The fields that are set: an optional field that is None is left out of an event."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_fields(fields: dict[str, Any]) -> bytes:
+    """The JSON object of an event's own fields, on one line.
+
+    Lone surrogates, which a text cut by a model's tokens can hold, become U+FFFD. Raises `InvalidEvent` for what is no
+    JSON, larger than `MAX_EVENT_BYTES` or deeper than `MAX_DEPTH`.
+    """
+    try:
+        body = _one_line(_encoded(fields))
+    except (TypeError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+        raise InvalidEvent(f"fields can't be written as JSON: {error}") from None
+    if len(body) > MAX_EVENT_BYTES:
+        raise InvalidEvent(f"an event of {len(body)} bytes is larger than {MAX_EVENT_BYTES}")
+    if len(body) > 2 * MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        raise InvalidEvent(f"an event holds more than {MAX_DEPTH} objects and arrays within one another")
+    return body
+
+
+def _encoded(fields: dict[str, Any]) -> bytes:
+    try:
+        return _encode(fields)
+    except UnicodeEncodeError:
+        return _encode(_mended(msgspec.to_builtins(fields, str_keys=True, enc_hook=_parsed)))
+
+
+def _mended(value: Any) -> Any:
+    """The same value with every lone surrogate replaced; a pair that was cut in two strings stays two marks."""
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {_mended(name): _mended(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    return value
+
+
+def _parsed(value: Any) -> Any:
+    if isinstance(value, msgspec.Raw):
+        return msgspec.json.decode(value)
+    raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+
+
+def _one_line(body: bytes) -> bytes:
+    """Nobody has looked at a `Raw` before: it may be no JSON, no UTF-8, or hold line ends that would break a frame."""
+    body.decode()
+    return msgspec.json.format(body, indent=-1)
+
+
+def _depth(body: bytes) -> int:
+    """How deep objects and arrays stand in one another: the innermost pairs of brackets go, level by level."""
+    brackets = _NO_BRACKETS.sub(b"", body).translate(_ALIKE)
+    depth = 0
+    while brackets:
+        brackets = brackets.replace(b"[]", b"")
+        depth += 1
+    return depth
+
+
+_NO_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[^][{}"]+')
+_ALIKE: Final = bytes.maketrans(b"{}", b"[]")

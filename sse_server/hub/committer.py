@@ -1,0 +1,96 @@
+"""Brings what is emitted into the log: gathers from all sources at once, stores, then says who may go on.
+
+While one batch is being stored the next one gathers: a store that takes a millisecond gets the events of a
+millisecond, and a busy one gets larger batches instead of more of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from itertools import chain, repeat
+from typing import Final, Protocol
+
+from sse_server.errors import StoreUnavailable
+from sse_server.eventlog import EventLog, Receipt, Write
+
+BATCH: Final = 500
+"""Events that one source gets into one batch, so that a flood leaves room for others."""
+RETRY: Final = (0.05, 0.2, 1.0)
+"""Seconds between tries while the store can't write; the last one repeats. Nothing is dropped meanwhile."""
+
+logger = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Where events come from: a job's outbox."""
+
+    def take(self, limit: int) -> Write | None:
+        """The next events, at most `limit`; None when there are none."""
+
+    def settle(self, write: Write, receipt: Receipt | None) -> None:
+        """They are stored; or, without a receipt, the source has lost its lease."""
+
+
+class Committer:
+    """The one task that appends. `deliver` gets each batch as soon as it is stored."""
+
+    def __init__(self, eventlog: EventLog, deliver: Callable[[Write, Receipt], None]) -> None:
+        self._eventlog = eventlog
+        self._deliver = deliver
+        self._marked: dict[Source, None] = {}
+        self._work = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; needs a running loop."""
+        self._task = asyncio.create_task(self._run(), name="committer")
+
+    def mark(self, source: Source) -> None:
+        """The source has something; on the loop only."""
+        self._marked[source] = None
+        self._work.set()
+
+    async def close(self) -> None:
+        """Store what was marked before, then stop."""
+        self._closing = True
+        self._work.set()
+        if self._task:
+            await self._task
+
+    async def _run(self) -> None:
+        while self._marked or not self._closing:
+            await self._work.wait()
+            self._work.clear()
+            if batch := self._gather():
+                receipts = await self._append([write for _, write in batch])
+                self._settle(batch, receipts)
+
+    def _gather(self) -> list[tuple[Source, Write]]:
+        batch: list[tuple[Source, Write]] = []
+        for source in list(self._marked):
+            write = source.take(BATCH)
+            if write is None:
+                del self._marked[source]
+            else:
+                batch.append((source, write))
+        if self._marked:
+            self._work.set()
+        return batch
+
+    async def _append(self, writes: Sequence[Write]) -> list[Receipt | None]:
+        delays = chain(RETRY, repeat(RETRY[-1]))
+        while True:
+            try:
+                return await self._eventlog.append(writes)
+            except StoreUnavailable as error:
+                logger.error("events wait: %s", error.detail)
+                await asyncio.sleep(next(delays))
+
+    def _settle(self, batch: list[tuple[Source, Write]], receipts: list[Receipt | None]) -> None:
+        for (source, write), receipt in zip(batch, receipts, strict=True):
+            if receipt:
+                self._deliver(write, receipt)
+            source.settle(write, receipt)

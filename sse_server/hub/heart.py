@@ -1,0 +1,198 @@
+"""The hub: who in this process follows which log, and how what is stored reaches them.
+
+What is due goes out once a loop turn: the frames of a run of events are rendered once for each view, joined, and
+written to every live subscriber in one write. A large fan-out is cut into slices, so that the loop stays free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from sse_server.eventlog import EventLog, LogKey, Page, Receipt, Write
+from sse_server.eventlog.order import now
+from sse_server.events import Event
+from sse_server.hub.committer import Committer, Source
+from sse_server.hub.resume import Cursor
+from sse_server.hub.subscriber import Ending, Sink, Subscriber
+from sse_server.hub.tail import Live, Tail
+from sse_server.hub.view import Entry, View
+
+SLICE: Final = 256
+"""Subscribers that are written to in one loop turn."""
+PAGE: Final = 500
+"""Events that a subscriber who catches up reads at once."""
+
+
+class Audience(Protocol):
+    """Wants to know who watches: jobs that end when nobody does."""
+
+    def came(self, key: LogKey, job_id: str | None) -> None:
+        """A stream opened, on a job or (None) on its whole session."""
+
+    def left(self, key: LogKey, job_id: str | None, ending: Ending) -> None:
+        """It is over."""
+
+
+class _Run(Struct):
+    """A run of events on its way to the subscribers of one view."""
+
+    data: bytes
+    before: int
+    last: int
+    complete: bool
+    to: list[Live]
+
+
+class Hub:
+    """`heartbeat` is in seconds without a frame."""
+
+    def __init__(self, eventlog: EventLog, *, heartbeat: float) -> None:
+        self.eventlog = eventlog
+        self.audience: Audience | None = None
+        self.subscribers: set[Subscriber] = set()
+        self._heartbeat = heartbeat
+        self._tails: dict[LogKey, Tail] = {}
+        self._committer = Committer(eventlog, self.stored)
+        self._due: set[Tail] = set()
+        self._runs: deque[_Run] = deque()
+        self._flushing = False
+        self._beats: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to commit and to beat; needs a running loop."""
+        self._committer.start()
+        self._beats = asyncio.create_task(self._beat(), name="heartbeats")
+
+    async def close(self) -> None:
+        """Store and deliver what was marked before."""
+        await self._committer.close()
+        if self._beats:
+            self._beats.cancel()
+
+    def mark(self, source: Source) -> None:
+        """The source has events to store."""
+        self._committer.mark(source)
+
+    def stored(self, write: Write, receipt: Receipt) -> None:
+        """The log has taken a write: deliver it to whoever follows that log here."""
+        tail = self._tails.get(write.key)
+        if tail is None:
+            return
+        job_id = write.job_id
+        events = [
+            Event(seq, draft.type, job_id, draft.attempt, draft.time, draft.body)
+            for seq, draft in enumerate(write.drafts, receipt.first)
+        ]
+        tail.push(events, receipt.epoch)
+        if tail.live:
+            self._due.add(tail)
+            self._schedule()
+        else:
+            tail.flushed = tail.last or 0
+
+    def changed(self, key: LogKey) -> None:
+        """Another process, or retention, changed that log."""
+        if tail := self._tails.get(key):
+            tail.forget()
+
+    @contextlib.contextmanager
+    def tail(self, key: LogKey) -> Iterator[Tail]:
+        """The log's tail, kept as long as somebody follows. Take it before the first read: what is stored in between
+        is then in the tail, and no event can fall between the read and the wait.
+        """
+        tail = self._tails.get(key) or self._tails.setdefault(key, Tail(key))
+        tail.followers += 1
+        try:
+            yield tail
+        finally:
+            tail.followers -= 1
+            if not tail.followers:
+                del self._tails[key]
+
+    @contextlib.contextmanager
+    def subscribe(self, key: LogKey, view: View, sink: Sink, cursor: Cursor) -> Iterator[Subscriber]:
+        """A stream on the log behind `cursor`; its caller then runs `follow`."""
+        with self.tail(key) as tail:
+            subscriber = Subscriber(tail, view, sink, cursor, self._read)
+            self.subscribers.add(subscriber)
+            if self.audience:
+                self.audience.came(key, view.job_id)
+            try:
+                yield subscriber
+            finally:
+                subscriber.end("gone")
+                self.subscribers.discard(subscriber)
+                if self.audience:
+                    self.audience.left(key, view.job_id, subscriber.ending or "gone")
+
+    async def _read(self, subscriber: Subscriber) -> Page:
+        tail, view = subscriber.tail, subscriber.view
+        if subscriber.cursor is None and subscriber.epoch == tail.epoch:
+            page = tail.after(subscriber.position)
+            if page is not None:
+                await asyncio.sleep(0)
+                return page
+        page = await self.eventlog.read(
+            tail.key, subscriber.position, PAGE, job_id=view.job_id, types=view.types
+        )
+        tail.learn(page.head)
+        return page
+
+    def _schedule(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        for tail in self._due:
+            self._runs.extend(_runs(tail))
+        self._due.clear()
+        left = SLICE
+        while self._runs and left > 0:
+            run = self._runs[0]
+            now_due, run.to = run.to[:left], run.to[left:]
+            for subscriber in now_due:
+                subscriber.deliver(run.data, run.before, run.last, complete=run.complete)
+            left -= len(now_due)
+            if not run.to:
+                self._runs.popleft()
+        if self._runs:
+            self._schedule()
+
+    async def _beat(self) -> None:
+        """One timer for all: heartbeats of idle streams, and the ends of those whose time is up."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(1.0, self._heartbeat / 4))
+            at = now()
+            for n, subscriber in enumerate(list(self.subscribers)):
+                time = loop.time()
+                if subscriber.deadline and subscriber.deadline[0] <= time:
+                    subscriber.end(subscriber.deadline[1])
+                elif subscriber.live and time - subscriber.wrote_at >= self._heartbeat:
+                    subscriber.beat(at)
+                if n % SLICE == SLICE - 1:
+                    await asyncio.sleep(0)
+
+
+def _runs(tail: Tail) -> list[_Run]:
+    """What is due to the live subscribers of a log, a run for each view."""
+    before, last = tail.flushed, tail.last or 0
+    tail.flushed = last
+    entries: Sequence[Entry] = list(tail.due(before))
+    if not entries or entries[0].event.seq != before + 1:
+        tail.part()  # more came in one turn than a tail holds: they read it from the log
+        return []
+    runs = []
+    for view, subscribers in tail.live.items():
+        frames = view.render(entries, tail.epoch)
+        complete = any(view.ends_with(entry.event) for entry in entries)
+        runs.append(_Run(view.flush(frames) if frames else b"", before, last, complete, list(subscribers)))
+    return runs

@@ -1,0 +1,62 @@
+"""Whether a log can go on from a reader's cursor, or has to say what is missing."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from sse_server.eventlog import Head
+from sse_server.events import START, EventId
+
+MAX_ECHO: Final = 128
+"""Characters of a cursor that a gap repeats."""
+
+GapReason = Literal["trimmed", "epoch", "ahead", "unreadable", "cleared"]
+
+
+class Cursor(Struct, frozen=True):
+    """A cursor as a client sent it; `id` is None where nobody can have written it."""
+
+    text: str
+    id: EventId | None
+
+    @classmethod
+    def of(cls, text: str) -> Cursor:
+        """Read a `Last-Event-ID` or an `after`."""
+        return cls(text, EventId.parse(text))
+
+    @classmethod
+    def at(cls, event_id: EventId) -> Cursor:
+        """The cursor that a client at this event would send."""
+        return cls(str(event_id), event_id)
+
+
+class Gap(Struct, frozen=True, tag_field="type", tag="gap"):
+    """Events between a cursor and what is there are lost to this reader. Both ids are event ids or null."""
+
+    after: str | None
+    first_available: str | None
+    reason: GapReason
+
+
+def judge(cursor: Cursor, head: Head | None) -> Gap | None:
+    """None when every event after the cursor can follow; else the honest answer."""
+    if head is None:
+        # There is no log: nothing can be missing behind the start, and no other cursor is of this log.
+        return None if cursor.id == START else _gap(cursor, None, "epoch" if cursor.id else "unreadable")
+    if cursor.id is None:
+        return _gap(cursor, head, "unreadable")
+    if cursor.id.epoch not in {"", head.epoch}:
+        return _gap(cursor, head, "epoch")
+    if cursor.id.seq > head.last:
+        return _gap(cursor, head, "ahead")
+    if cursor.id.seq < head.trimmed:
+        return _gap(cursor, head, "trimmed")
+    return None
+
+
+def _gap(cursor: Cursor, head: Head | None, reason: GapReason) -> Gap:
+    kept = head is not None and head.trimmed < head.last
+    first = str(EventId(head.epoch, head.trimmed + 1)) if head and kept else None
+    return Gap(cursor.text[:MAX_ECHO], first, reason)

@@ -1,0 +1,195 @@
+"""One open stream on a log: it holds a cursor, never a copy of events.
+
+Caught up, it is live: the hub writes to it what is due. Behind, it reads the log itself, at the pace of its client, and
+goes live again. It is one or the other, so there is one writer at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol
+
+from sse_server.config import Stream
+from sse_server.eventlog import Page
+from sse_server.eventlog.order import now
+from sse_server.events import EventId
+from sse_server.hub.resume import Cursor, Gap, judge
+from sse_server.hub.tail import Tail
+from sse_server.hub.view import Entry, View
+
+Ending = Literal["done", "gone", "max_age", "draining", "token_expired", "slow_consumer", "overloaded"]
+"""Why a stream is over: complete, its client went away, or a reason that `reconnect` names."""
+
+
+class Sink(Protocol):
+    """Where a stream's bytes go."""
+
+    def write(self, data: bytes) -> bool:
+        """Send; False when the client does not keep up, or is gone."""
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of it. Raises ConnectionError when it is gone."""
+
+
+class Subscriber:
+    """`position` is the seq of the last event that it has passed; `wrote_at` the loop time of its last write."""
+
+    def __init__(
+        self,
+        tail: Tail,
+        view: View,
+        sink: Sink,
+        cursor: Cursor,
+        read: Callable[[Subscriber], Awaitable[Page]],
+    ) -> None:
+        self.tail = tail
+        self.view = view
+        self.cursor: Cursor | None = cursor
+        self.epoch = cursor.id.epoch if cursor.id else ""
+        self.position = cursor.id.seq if cursor.id else 0
+        self.deadline: tuple[float, Ending] | None = None
+        self.ending: Ending | None = None
+        self.patient = False
+        """A stream that is not sent away while its job runs: a POST began it."""
+        self._spoken = False
+        self._sink = sink
+        self._read = read
+        self._loop = asyncio.get_running_loop()
+        self.wrote_at = self._loop.time()
+        self._parted: asyncio.Future[None] | None = None
+        self._backlog = 0
+
+    async def follow(
+        self,
+        limits: Stream,
+        on_gap: Callable[[Gap], Awaitable[None]],
+        on_lag: Callable[[], Awaitable[None]] | None = None,
+    ) -> Ending:
+        """Deliver all that comes after the cursor until the stream is over; returns why.
+
+        `on_gap` and `on_lag` (None: a reader that lags too far is sent away) say what is missing and `move` the cursor.
+        """
+        try:
+            while self.ending is None:
+                if self._go_live():
+                    await self._until_parted()
+                else:
+                    await self._catch_up(on_gap)
+                    await self._wait_for_client(limits, on_lag)
+        except ConnectionError:
+            self.end("gone")
+        assert self.ending is not None
+        return self.ending
+
+    @property
+    def live(self) -> bool:
+        """Whether the hub writes to it."""
+        return self._parted is not None
+
+    def end(self, why: Ending) -> None:
+        """The stream is over; the first reason counts."""
+        self.ending = self.ending or why
+        self.part()
+
+    def open(self, lines: bytes) -> None:
+        """Write the first lines; the first frame, whichever it is, completes their block."""
+        self._sink.write(self.view.flush(lines))
+
+    def send(self, frames: bytes) -> None:
+        """Write frames of the stream's own: a gap, a snapshot."""
+        self._write(self.view.flush(frames))
+
+    def move(self, to: EventId) -> None:
+        """Go on behind another event than the next one; what lies between was told as a gap or a snapshot."""
+        self.cursor, self.epoch, self.position = None, to.epoch, to.seq
+        self._backlog = max(self._backlog, to.seq)
+
+    def deliver(self, data: bytes, before: int, last: int, *, complete: bool) -> None:
+        """Take a run of events from the hub; `before` and `last` are the seqs around it."""
+        if self.position >= last:
+            return  # it had read them from the log before it went live
+        if self.position != before:
+            self.part()
+            return
+        self.position = last
+        kept_up = self._write(data) if data else True
+        if complete:
+            self.end("done")
+        elif not kept_up:
+            self.part()
+
+    def beat(self, time: int) -> None:
+        """Write a heartbeat; `time` is Unix microseconds."""
+        if not self._write(self.view.flush(self.view.surface.heartbeat(time, self.position))):
+            self.part()
+
+    def part(self) -> None:
+        """Stop being live; the stream's own task goes on."""
+        mine = self.tail.live.get(self.view)
+        if mine:
+            mine.discard(self)
+            if not mine:
+                del self.tail.live[self.view]
+        if self._parted and not self._parted.done():
+            self._parted.set_result(None)
+
+    def _write(self, data: bytes) -> bool:
+        self._spoken = True
+        self.wrote_at = self._loop.time()
+        return self._sink.write(data)
+
+    def _go_live(self) -> bool:
+        tail = self.tail
+        behind = tail.last is None or self.position < tail.last
+        if behind or self.cursor is not None or tail.epoch != self.epoch:
+            return False
+        tail.live.setdefault(self.view, set()).add(self)
+        return True
+
+    async def _until_parted(self) -> None:
+        self._parted = self._loop.create_future()
+        if not self._spoken:
+            self.beat(now())  # nothing to say yet, and the opening waits for its first event
+        try:
+            await self._parted
+        finally:
+            self._parted = None
+            self.part()
+
+    async def _catch_up(self, on_gap: Callable[[Gap], Awaitable[None]]) -> None:
+        page = await self._read(self)
+        cursor = self.cursor or Cursor.at(EventId(self.epoch, self.position))
+        if gap := judge(cursor, page.head):
+            await on_gap(gap)
+            return
+        if self.cursor is not None:
+            self.cursor = None
+            self._backlog = page.head.last if page.head else 0
+        self.epoch = page.head.epoch if page.head else ""
+        self._show(page)
+
+    def _show(self, page: Page) -> None:
+        events = page.events
+        ends = next((n for n, event in enumerate(events, 1) if self.view.ends_with(event)), None)
+        frames = self.view.render((Entry(event, {}) for event in events[:ends]), self.epoch)
+        if frames:
+            self._write(self.view.flush(frames))
+        self.position = events[ends - 1].seq if ends else page.passed
+        if ends:
+            self.end("done")
+
+    async def _wait_for_client(self, limits: Stream, on_lag: Callable[[], Awaitable[None]] | None) -> None:
+        try:
+            async with asyncio.timeout(limits.write_timeout):
+                await self._sink.drain()
+        except TimeoutError:
+            self.end("slow_consumer")
+            return
+        # Only what came since it began counts: whoever resumes far behind is no slow reader.
+        behind = (self.tail.last or 0) - max(self.position, self._backlog)
+        if behind > limits.max_lag_events and self.ending is None:
+            if on_lag is None:
+                self.end("slow_consumer")
+            else:
+                await on_lag()

@@ -1,0 +1,113 @@
+"""The latest events of one log, as long as somebody in this process follows it, and those who do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final, Protocol
+
+from sse_server.eventlog import Head, LogKey, Page
+from sse_server.events import Event
+from sse_server.hub.view import Entry, View
+
+MAX_ENTRIES: Final = 512
+MAX_BYTES: Final = 256 * 1024
+
+
+class Live(Protocol):
+    """A subscriber that is served from the tail."""
+
+    def deliver(self, data: bytes, before: int, last: int, *, complete: bool) -> None:
+        """Write the events above `before` up to `last`; `complete`: its stream ends with them."""
+
+    def beat(self, time: int) -> None:
+        """Keep the idle stream open."""
+
+    def part(self) -> None:
+        """Back to reading the log."""
+
+
+class Tail:
+    """`entries` are dense and end at `last`; a reader who needs what is older reads the log.
+
+    `last` is None until somebody has read the log or it has grown: the tail does not know yet where the log stands.
+    `flushed` is the seq up to which the live subscribers were served.
+    """
+
+    def __init__(self, key: LogKey) -> None:
+        self.key = key
+        self.epoch = ""
+        self.last: int | None = None
+        self.flushed = 0
+        self.entries: deque[Entry] = deque()
+        self.live: dict[View, set[Live]] = {}
+        self.followers = 0
+        self._bytes = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def push(self, events: list[Event], epoch: str) -> None:
+        """Take what the log has stored. What was seen already is passed over; a hole forgets what stands before it."""
+        first, last = events[0].seq, events[-1].seq
+        if epoch != self.epoch or self.last is None or first > self.last + 1:
+            self._restart(epoch, first - 1)
+        assert self.last is not None
+        for event in islice(events, max(0, self.last + 1 - first), None):
+            self.entries.append(Entry(event, {}))
+            self._bytes += len(event.body)
+        self.last = max(self.last, last)
+        while len(self.entries) > MAX_ENTRIES or (self._bytes > MAX_BYTES and len(self.entries) > 1):
+            self._bytes -= len(self.entries.popleft().event.body)
+        self._wake()
+
+    def learn(self, head: Head | None) -> None:
+        """A reader saw where the log stands; news only to a tail that knew nothing."""
+        if self.last is None:
+            self._restart(head.epoch if head else "", head.last if head else 0)
+
+    def forget(self) -> None:
+        """Another process changed the log: everybody has to look for themselves."""
+        self.part()
+        self.last = None
+        self.entries.clear()
+        self._wake()
+
+    def after(self, seq: int) -> Page | None:
+        """What follows `seq`, where the tail has all of it; `limit` is what the tail holds."""
+        if self.last is None or not self.entries or not self.entries[0].event.seq - 1 <= seq <= self.last:
+            return None
+        return Page(Head(self.epoch, 0, self.last), [e.event for e in self.due(seq)], self.last)
+
+    def due(self, after: int) -> Iterable[Entry]:
+        """The entries behind `after`."""
+        skip = max(0, after + 1 - self.entries[0].event.seq) if self.entries else 0
+        return islice(self.entries, skip, None)
+
+    async def grown(self, after: int, timeout: float) -> None:
+        """Return once the log has more than `after`, or after `timeout` seconds."""
+        if self.last is not None and self.last > after:
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            await asyncio.wait([future], timeout=timeout)
+        finally:
+            self._waiting.discard(future)
+
+    def _restart(self, epoch: str, last: int) -> None:
+        self.part()
+        self.epoch, self.last, self.flushed = epoch, last, last
+        self.entries.clear()
+        self._bytes = 0
+
+    def part(self) -> None:
+        """All live subscribers go back to reading the log: what they need next is not here."""
+        for subscribers in list(self.live.values()):
+            for subscriber in list(subscribers):
+                subscriber.part()
+
+    def _wake(self) -> None:
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,76 @@
+"""The doors: every URL on one screen."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sse_server.events import AnyJobEvent
+from sse_server.hub import Gap
+from sse_server.routes import jobs, openapi, ops, polling, streams
+from sse_server.routes.answers import (
+    AgentList,
+    CancelledJob,
+    EventPage,
+    Health,
+    Heartbeat,
+    JobDetail,
+    JobList,
+    Reconnect,
+    Snapshot,
+    StartedJob,
+)
+from sse_server.routes.table import Route, Stream
+
+JOB_STREAM: Final = Stream(AnyJobEvent | Snapshot | Gap | Heartbeat | Reconnect)
+JOB: Final = "/api/jobs/{job_id}"
+
+ROUTES: Final = (
+    Route("GET", "/api/agents", ops.list_agents, {200: (AgentList,)}, tag="agents"),
+    Route(
+        "POST",
+        "/api/jobs",
+        jobs.start_job,
+        {202: (StartedJob,), 200: (JOB_STREAM,)},
+        body=jobs.StartJob,
+        problems=(400, 413, 422, 429, 503),
+    ),
+    Route("GET", "/api/jobs", jobs.list_jobs, {200: (JobList,)}, query=jobs.ListQuery, problems=(400, 503)),
+    Route("GET", JOB, jobs.show_job, {200: (JobDetail,)}, problems=(404, 503)),
+    Route("DELETE", JOB, jobs.erase_job, {204: ()}, problems=(404, 409, 503)),
+    Route(
+        "GET",
+        f"{JOB}/stream",
+        streams.stream_job,
+        {200: (JOB_STREAM,), 204: ()},
+        query=streams.StreamQuery,
+        problems=(400, 404, 503),
+    ),
+    Route(
+        "GET",
+        f"{JOB}/events",
+        polling.poll_job,
+        {200: (EventPage,)},
+        query=polling.PollQuery,
+        problems=(400, 404, 503),
+    ),
+    Route(
+        "POST",
+        f"{JOB}/cancel",
+        jobs.cancel_job,
+        {200: (CancelledJob,)},
+        query=jobs.CancelQuery,
+        problems=(400, 404, 503),
+    ),
+    Route(
+        "GET",
+        "/api/sessions/{session_id}/events",
+        polling.poll_session,
+        {200: (EventPage,)},
+        query=polling.PollQuery,
+        tag="sessions",
+        problems=(400, 503),
+    ),
+    Route("GET", "/health", ops.health, {200: (Health,)}, tag="operations"),
+    Route("GET", "/ready", ops.ready, {200: (Health,)}, tag="operations", problems=(503,)),
+    Route("GET", "/openapi.json", openapi.show, {200: (dict,)}, tag="operations"),
+)

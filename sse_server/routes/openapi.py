@@ -1,0 +1,95 @@
+"""`/openapi.json`, made of the route table and the msgspec types: it can't say anything else than what is served."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from msgspec.structs import fields
+
+from sse_server.errors import Problem
+from sse_server.routes.answers import reply
+from sse_server.routes.table import EVENT_STREAM, Route, Stream
+
+REFERENCE: Final = "#/components/schemas/{name}"
+ROUTES: web.AppKey[tuple[Route, ...]] = web.AppKey("routes", tuple[Route, ...])
+
+
+async def show(request: web.Request, _: object, __: None) -> web.StreamResponse:
+    """This server's routes, types and events, as OpenAPI 3.1."""
+    return reply(document(request.app[ROUTES]))
+
+
+def document(routes: Iterable[Route]) -> dict[str, Any]:
+    """The OpenAPI document of these routes."""
+    routes = tuple(routes)
+    types = [kind for route in routes for kind in _types(route)]
+    schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
+    schema_of = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "sse-server", "version": version("sse-server")},
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _types(route: Route) -> list[Any]:
+    """Every type that the route's description needs a schema of."""
+    bodies = [kind.events if isinstance(kind, Stream) else kind for kinds in route.answers.values() for kind in kinds]
+    parameters = [field.type for field in fields(route.query)]
+    return [*bodies, *parameters, *([route.body] if route.body else []), Problem]
+
+
+def _operation(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
+    said = inspect.getdoc(route.handler) or ""
+    operation: dict[str, Any] = {
+        "operationId": route.handler.__name__,
+        "summary": said.partition("\n")[0],
+        "tags": [route.tag],
+        "parameters": _parameters(route, schema_of),
+        "responses": _responses(route, schema_of),
+    }
+    if route.body:
+        operation["requestBody"] = {"required": True, "content": _json(schema_of[id(route.body)])}
+    return operation
+
+
+def _parameters(route: Route, schema_of: dict[int, Any]) -> list[dict[str, Any]]:
+    path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
+    query = [
+        {"name": field.encode_name, "in": "query", "required": field.required, "schema": schema_of[id(field.type)]}
+        for field in fields(route.query)
+    ]
+    return path + query
+
+
+def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, kinds in route.answers.items():
+        content: dict[str, Any] = {}
+        for kind in kinds:
+            if isinstance(kind, Stream):
+                content[EVENT_STREAM] = {"schema": {"type": "string", "x-events": schema_of[id(kind.events)]}}
+            else:
+                content |= _json(schema_of[id(kind)])
+        responses[str(status)] = {"description": "As asked."} | ({"content": content} if content else {})
+    for status in route.problems:
+        problem = {"application/problem+json": {"schema": schema_of[id(Problem)]}}
+        responses[str(status)] = {"description": "Problem (RFC 9457).", "content": problem}
+    return responses
+
+
+def _json(schema: Any) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}

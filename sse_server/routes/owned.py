@@ -1,0 +1,41 @@
+"""A job of the caller's: what is another's is as if it did not exist."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from sse_server.errors import FieldError, InvalidInput, NotFound
+from sse_server.eventlog import Record
+from sse_server.events import SESSION_PATTERN, TYPE_PATTERN
+from sse_server.routes.house import house
+from sse_server.routes.identity import user
+
+MAX_TYPES: Final = 64
+
+
+async def owned_job(request: web.Request, *, work: bool = False) -> Record:
+    """The job that the path names. Raises `NotFound` where it is not the caller's."""
+    record = await house(request).store.load(request.match_info["job_id"], work=work)
+    if record is None or record.spec.user != user(request):
+        raise NotFound("no such job")
+    return record
+
+
+def session_name(name: str, path: str) -> str:
+    """A session's name as it was given at `path`. Raises `InvalidInput`."""
+    if not SESSION_PATTERN.fullmatch(name):
+        said = "a session is named by 1 to 128 letters, digits and . _ : -"
+        raise InvalidInput("the session's name is not valid", errors=[FieldError(path, said)])
+    return name
+
+
+def type_filter(types: str | None) -> frozenset[str] | None:
+    """The event types of `?types=a,b`. Raises `InvalidInput`."""
+    if types is None:
+        return None
+    names = frozenset(name for name in types.split(",") if name)
+    if not names or len(names) > MAX_TYPES or not all(TYPE_PATTERN.fullmatch(name) for name in names):
+        raise InvalidInput("a query parameter is not valid", errors=[FieldError("?types", "Expected event types")])
+    return names

@@ -1,0 +1,125 @@
+"""One job's stream: where it begins, what it says about a gap, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Literal
+
+from aiohttp import web
+
+from sse_server.errors import NotFound
+from sse_server.eventlog import LogKey, Record
+from sse_server.hub import Cursor, Ending, Gap, View, judge
+from sse_server.routes.answers import Reconnect, Snapshot, SnapshotJob
+from sse_server.routes.house import House
+from sse_server.routes.surface import JobSurface, opening, spread
+from sse_server.routes.wire import Wire
+
+Replay = Literal["all", "snapshot", "none"]
+
+
+class JobStream:
+    """`began_here`: a POST began it, so it is neither rotated for its age nor ended before its job."""
+
+    def __init__(
+        self,
+        house: House,
+        record: Record,
+        wire: Wire,
+        *,
+        named: bool = False,
+        types: frozenset[str] | None = None,
+        padding: int = 0,
+        conflate: bool = False,
+        began_here: bool = False,
+    ) -> None:
+        self._house = house
+        self._settings = house.settings.stream
+        self._record = record
+        self._wire = wire
+        self._surface = JobSurface(named)
+        self._conflate = conflate
+        self._began_here = began_here
+        spec = record.spec
+        self._key = LogKey(spec.user, spec.session)
+        self._view = View(
+            self._surface,
+            spec.session,
+            job_id=spec.id,
+            types=types,
+            ends=True,
+            padding=padding,
+            chunked=wire.chunked,
+        )
+
+    async def run(self, cursor: Cursor | None, replay: Replay) -> None:
+        """Write the stream on an open wire until it is over. A cursor wins over `replay`."""
+        with self._house.hub.subscribe(self._key, self._view, self._wire, cursor or Cursor.at(self._record.begin)) as subscriber:
+            self._subscriber = subscriber
+            subscriber.patient = self._began_here
+            subscriber.open(opening(self._settings.retry_ms))
+            if self._settings.max_age and not self._began_here:
+                age = self._settings.max_age * random.uniform(0.9, 1.0)
+                subscriber.deadline = (asyncio.get_running_loop().time() + age, "max_age")
+            if cursor is None and replay != "all":
+                await self._skip(snapshot=replay == "snapshot")
+            if self._record.done_is_gone:
+                await self._end_without_log(cursor)
+            ending = await subscriber.follow(
+                self._settings, self._on_gap, self._on_lag if self._conflate else None
+            )
+            self._say(ending)
+
+    async def _skip(self, *, snapshot: bool) -> None:
+        """Go on where a snapshot stands; with it, or with nothing of the past."""
+        record = await self._load()
+        if snapshot:
+            told = Snapshot(str(record.standpoint), SnapshotJob.of(record))
+            self._subscriber.send(self._surface.snapshot(told))
+        self._subscriber.move(record.standpoint)
+
+    async def _on_gap(self, gap: Gap) -> None:
+        self._subscriber.send(self._surface.gap(gap))
+        await self._skip(snapshot=True)
+        if self._record.done_is_gone:
+            self._write_done()
+
+    async def _on_lag(self) -> None:
+        await self._skip(snapshot=True)
+
+    async def _end_without_log(self, cursor: Cursor | None) -> None:
+        """The log has let go of the job's end: say what is missing, and how it ended."""
+        gap = judge(cursor, self._record.head) if cursor else None
+        if gap:
+            await self._on_gap(gap)
+        self._write_done()
+
+    def _write_done(self) -> None:
+        done = self._record.state.done
+        if done and self._subscriber.ending is None:
+            self._subscriber.send(self._surface.frame(done.event, self._view.session, self._record.epoch))
+            self._subscriber.end("done")
+
+    async def _load(self) -> Record:
+        record = await self._house.store.load(self._record.spec.id, work=True)
+        if record is None:
+            raise NotFound("the job was erased")
+        self._record = record
+        return record
+
+    def _say(self, ending: Ending) -> None:
+        """The last frame of a stream that is to be resumed."""
+        if ending not in {"done", "gone"}:
+            retry = spread(self._settings.retry_ms)
+            self._subscriber.send(self._surface.reconnect(Reconnect(ending, retry)))  # type: ignore[arg-type]
+
+
+async def refuse(request: web.Request, reason: Literal["draining", "overloaded"], retry_ms: int, *, named: bool) -> web.StreamResponse:
+    """A stream that can't be served now: a browser never comes back from a 503, so it is told to."""
+    wire = Wire(request)
+    await wire.open()
+    retry = spread(retry_ms)
+    frames = b": stream\n" + JobSurface(named).reconnect(Reconnect(reason, retry))
+    wire.write(b"%x\r\n%b\r\n" % (len(frames), frames) if wire.chunked else frames)
+    return await wire.close()

@@ -1,0 +1,77 @@
+"""A route: its method and path, what it takes, what it answers. The server and `/openapi.json` read the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from sse_server.agents.definition import fault
+from sse_server.errors import FieldError, InvalidInput
+
+EVENT_STREAM: Final = "text/event-stream"
+
+
+class Nothing(Struct, frozen=True):
+    """A route without query parameters."""
+
+
+class Stream(Struct, frozen=True):
+    """An answer that streams frames of these events."""
+
+    events: Any
+
+
+class Route(Struct, frozen=True):
+    """`handler` gets the request, the parsed query and the parsed body (None where `body` is).
+
+    `answers` are the types of good answers by status: a type, several, a `Stream`, or None for no body; `problems` are
+    the statuses that come as problem+json. What the route does is the first line of its handler's docstring.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Awaitable[web.StreamResponse]]
+    answers: dict[int, tuple[Any, ...]]
+    query: type[Struct] = Nothing
+    body: type[Struct] | None = None
+    tag: str = "jobs"
+    problems: tuple[int, ...] = ()
+
+    def add_to(self, app: web.Application) -> None:
+        """Serve it. A GET never answers HEAD: on a stream that would write the body."""
+        query_type, handler = self.query, self.handler
+        decoder = msgspec.json.Decoder(self.body) if self.body else None
+
+        async def serve(request: web.Request) -> web.StreamResponse:
+            query = read_query(request, query_type)
+            body = read_body(await request.read(), decoder) if decoder else None
+            return await handler(request, query, body)
+
+        if self.method == "GET":
+            app.router.add_get(self.path, serve, allow_head=False)
+        else:
+            app.router.add_route(self.method, self.path, serve)
+
+
+def read_query(request: web.Request, query: type[Struct]) -> Any:
+    """The query parameters that the route knows; others are passed over. Raises `InvalidInput`."""
+    try:
+        return msgspec.convert(dict(request.query), query, strict=False)
+    except msgspec.ValidationError as error:
+        where = fault(error, "?")
+        path = where.path.replace("?.", "?", 1)
+        raise InvalidInput("a query parameter is not valid", errors=[FieldError(path, where.message)]) from None
+
+
+def read_body(raw: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
+    """The JSON body. Raises `InvalidInput` with the path of the fault."""
+    try:
+        return decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        invalid = isinstance(error, msgspec.ValidationError)
+        detail = "the body is not what this route takes" if invalid else "the body is no valid JSON"
+        raise InvalidInput(detail, errors=[fault(error, "$")]) from None

@@ -1,0 +1,6 @@
+"""The engine: jobs from submit to `done`."""
+
+from sse_server.runner.presence import Presence
+from sse_server.runner.runner import Cancellation, Runner
+
+__all__ = ["Cancellation", "Presence", "Runner"]
