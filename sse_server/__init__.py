@@ -3,4 +3,6 @@
 from sse_server.agents import Job, Step, ToolCall, agent
 from sse_server.errors import InvalidEvent, JobCancelled, JobFailed, OutboxFull
 
+__version__ = "0.1.0"
+
 __all__ = ["InvalidEvent", "Job", "JobCancelled", "JobFailed", "OutboxFull", "Step", "ToolCall", "agent"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from sse_server import logs
 from sse_server.agents import Registry
 from sse_server.chat.provider import Provider
 from sse_server.config import Settings
@@ -18,6 +19,7 @@ from sse_server.eventlog.memory import MemoryStore
 from sse_server.eventlog.sqlite import SqliteStore
 from sse_server.hub import Hub
 from sse_server.routes import ROUTES
+from sse_server.routes.connection import Connection
 from sse_server.routes.house import HOUSE, House
 from sse_server.routes.middleware import on_prepare, problems
 from sse_server.routes.openapi import ROUTES as ROUTE_TABLE
@@ -28,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class Server:
-    """A whole server, for `serve` and for tests: `await start()`, `await stop()`. `port` is known once it is started."""
+    """A whole server: `await start()`, `await stop()`. `port` is known once it is started."""
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self.settings = settings
@@ -45,13 +47,13 @@ class Server:
             cadence=settings.emission,
             llm=self.llm,
         )
-        self._app_runner: web.AppRunner | None = None
+        self._doors: web.AppRunner
+        self._listener: asyncio.Server
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        assert self._app_runner is not None
-        port: int = self._app_runner.addresses[0][1]
+        port: int = self._listener.sockets[0].getsockname()[1]
         return port
 
     async def start(self) -> None:
@@ -59,16 +61,15 @@ class Server:
         await self.store.open(self)
         self.hub.start()
         await self.runner.start()
-        server = self.settings.server
-        self._app_runner = web.AppRunner(
-            make_app(House(self.settings, self.store, self.hub, self.runner, Seats(self.settings.limits))),
-            handler_cancellation=True,
-            keepalive_timeout=server.keepalive_timeout,
-            shutdown_timeout=1.0,
-            access_log=logging.getLogger("sse_server.access") if server.access_log else None,
+        settings = self.settings.server
+        app = make_app(House(self.settings, self.store, self.hub, self.runner, Seats(self.settings.limits)))
+        self._doors = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1.0)
+        await self._doors.setup()
+        server = self._doors.server
+        assert server is not None
+        self._listener = await asyncio.get_running_loop().create_server(
+            lambda: Connection(server, settings), settings.host, settings.port, backlog=settings.backlog
         )
-        await self._app_runner.setup()
-        await web.TCPSite(self._app_runner, server.host, server.port, backlog=server.backlog).start()
 
     async def stop(self) -> None:
         """Drain with the sockets open: whoever asks meanwhile is told so. Then close in the order of the floors."""
@@ -80,8 +81,8 @@ class Server:
         for subscriber in list(self.hub.subscribers):
             subscriber.end("draining")
         await self.hub.close()
-        if self._app_runner:
-            await self._app_runner.cleanup()
+        self._listener.close()
+        await self._doors.cleanup()
         if self.llm:
             await self.llm.aclose()
         await self.store.close()
@@ -139,8 +140,23 @@ def registry_of(settings: Settings, modules: Iterable[str]) -> Registry:
     return registry
 
 
+def run(settings: Settings, registry: Registry, started: Callable[[Server], None]) -> None:
+    """Serve until SIGTERM or SIGINT, on uvloop where it is installed."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as loop:
+        loop.run(serve(settings, registry, started))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  (not on every system)
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
 async def serve(settings: Settings, registry: Registry, started: Callable[[Server], None]) -> None:
     """Run until SIGTERM or SIGINT, then drain. `started` is called once the server listens."""
+    logs.configure(settings.log)
     server = Server(settings, registry)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -67,6 +67,10 @@ class Conflict(ServerError):
     code, status, title = "conflict", 409, "Conflict"
 
 
+class TooSlow(ServerError):
+    code, status, title = "timeout", 408, "Request Timeout"
+
+
 class TooLarge(ServerError):
     code, status, title = "too_large", 413, "Content Too Large"
 
@@ -139,11 +143,11 @@ class OutboxFull(AgentError):
     code = "outbox_full"
 
 
-class JobCancelled(Exception):  # noqa: N818  (the name that agents' authors catch)
+class JobCancelled(Exception):
     """Raised in an agent by every emitter once its job is cancelled, timed out or taken from it."""
 
 
-class JobFailed(Exception):  # noqa: N818  (the name that agents' authors raise)
+class JobFailed(Exception):
     """Raise it in an agent to fail the job with words for its user; every other error reaches them as a code alone."""
 
     def __init__(self, code: str, message: str, *, retry: bool = False) -> None:

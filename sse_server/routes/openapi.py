@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
-from msgspec.structs import fields
 
+from sse_server import __version__
 from sse_server.errors import Problem
 from sse_server.routes.answers import reply
 from sse_server.routes.table import EVENT_STREAM, Route, Stream
@@ -22,7 +21,8 @@ ROUTES: web.AppKey[tuple[Route, ...]] = web.AppKey("routes", tuple[Route, ...])
 
 async def show(request: web.Request, _: object, __: None) -> web.StreamResponse:
     """This server's routes, types and events, as OpenAPI 3.1."""
-    return reply(document(request.app[ROUTES]))
+    routes: tuple[Route, ...] = request.app[ROUTES]
+    return reply(document(routes))
 
 
 def document(routes: Iterable[Route]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "sse-server", "version": version("sse-server")},
+        "info": {"title": "sse-server", "version": __version__},
         "paths": paths,
         "components": {"schemas": components},
     }
@@ -45,8 +45,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 def _types(route: Route) -> list[Any]:
     """Every type that the route's description needs a schema of."""
     bodies = [kind.events if isinstance(kind, Stream) else kind for kinds in route.answers.values() for kind in kinds]
-    parameters = [field.type for field in fields(route.query)]
-    return [*bodies, *parameters, *([route.body] if route.body else []), Problem]
+    return [*bodies, *([route.body] if route.body else []), Problem]
 
 
 def _operation(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def _operation(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
         "operationId": route.handler.__name__,
         "summary": said.partition("\n")[0],
         "tags": [route.tag],
-        "parameters": _parameters(route, schema_of),
+        "parameters": _parameters(route),
         "responses": _responses(route, schema_of),
     }
     if route.body:
@@ -63,14 +62,15 @@ def _operation(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
     return operation
 
 
-def _parameters(route: Route, schema_of: dict[int, Any]) -> list[dict[str, Any]]:
+def _parameters(route: Route) -> list[dict[str, Any]]:
     path = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)}", route.path)
     ]
+    shape = msgspec.json.schema_components([route.query])[1][route.query.__name__]
     query = [
-        {"name": field.encode_name, "in": "query", "required": field.required, "schema": schema_of[id(field.type)]}
-        for field in fields(route.query)
+        {"name": name, "in": "query", "required": name in shape["required"], "schema": schema}
+        for name, schema in shape["properties"].items()
     ]
     return path + query
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -10,7 +11,8 @@ from aiohttp import web
 from msgspec import Struct
 
 from sse_server.agents.definition import fault
-from sse_server.errors import FieldError, InvalidInput
+from sse_server.errors import FieldError, InvalidInput, TooSlow
+from sse_server.routes.house import house
 
 EVENT_STREAM: Final = "text/event-stream"
 
@@ -48,13 +50,22 @@ class Route(Struct, frozen=True):
 
         async def serve(request: web.Request) -> web.StreamResponse:
             query = read_query(request, query_type)
-            body = read_body(await request.read(), decoder) if decoder else None
+            body = read_body(await _whole(request), decoder) if decoder else None
             return await handler(request, query, body)
 
         if self.method == "GET":
             app.router.add_get(self.path, serve, allow_head=False)
         else:
             app.router.add_route(self.method, self.path, serve)
+
+
+async def _whole(request: web.Request) -> bytes:
+    """The body; a client that dawdles with it is told so."""
+    try:
+        async with asyncio.timeout(house(request).settings.server.body_timeout):
+            return await request.read()
+    except TimeoutError:
+        raise TooSlow("the body did not come in time") from None
 
 
 def read_query(request: web.Request, query: type[Struct]) -> Any:

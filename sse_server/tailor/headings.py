@@ -67,7 +67,7 @@ RESUME: Final = _table(
             educación|formación|utbildning|opleiding|istruzione""",
         "certificate": """
             certifications|certificates|certification|licenses|licences|licenses and certifications|credentials
-            awards|honors|honours|achievements|zertifikate|certificats|certificaciones|certifikat""",
+            awards|honors|honours|zertifikate|certificats|certificaciones|certifikat""",
         "volunteering": """
             volunteering|volunteer work|volunteer experience|community|ehrenamt|bénévolat|voluntariado""",
         "private": """

@@ -39,19 +39,19 @@ STOP: Final = frozenset(
 WEAK: Final = frozenset(
     """
     ability able accomplished adept advantage apply applicant applicants background basic basis benefit benefits best
-    bonus bring brings brought candidate candidates capable comfortable committed company competence competences
-    competent current currently day days dedicated deep deeply demonstrable demonstrated desirable desired effective
-    effectively employer end enthusiasm enthusiastic environment equivalent essential etc excellent exceptional exciting
-    expected experience experienced experiences expert expertise extensive familiar familiarity field full fully good
-    great habit hands high highly ideal ideally important include included includes including job join kind knowledge
-    knowledgeable least level life looking love main minimum month months motivated need needed needs new nice
-    opportunity part passion passionate plus position practical preferable preferably preferred prior proactive
-    profession professional professionally proficiency proficient profile proven qualification qualifications qualified
-    record recent recently related relevant require required requirement requirements requires responsibilities
-    responsibility responsible role self setting sense similar skill skilled skills solid someone sound strength
-    strengths strong suitable sure task tasks thing things thorough today track understanding use used
-    useful uses using various want wanted week weeks well willing willingness work worked working works world year
-    years yrs
+    bonus bring brings brought candidate candidates capable clear clearly comfortable committed company competence
+    competences competent current currently day days dedicated deep deeply demonstrable demonstrated desirable desired
+    effective effectively employer end enthusiasm enthusiastic environment equivalent essential etc excellent
+    exceptional exciting expected experience experienced experiences expert expertise extensive familiar familiarity
+    field full fully good great habit hands high highly ideal ideally important include included includes including
+    job join kind knowledge knowledgeable least level life looking love main minimum month months motivated need
+    needed needs new nice opportunity part passion passionate plus position practical preferable preferably preferred
+    prior proactive profession professional professionally proficiency proficient profile proven qualification
+    qualifications qualified record recent recently related relevant require required requirement requirements
+    requires responsibilities responsibility responsible role self setting sense similar skill skilled skills solid
+    someone sound strength strengths strong suitable sure task tasks thing things thorough today track understanding
+    use used useful uses using various want wanted week weeks well willing willingness work worked working works world
+    year years yrs
     """.split()
 )
 """What every posting and every résumé says of anything: no requirement and no evidence by itself."""
@@ -78,8 +78,8 @@ NOUNS: Final = frozenset(
     application area business change client code colleague communication customer data detail development engineering
     feature goal idea improvement industry issue management market member method operation organisation organization
     partner people performance person plan platform practice problem process product production programme program
-    project quality report result service site software solution stakeholder standard strategy support system team
-    technology time tool user
+    project quality report result service site software solution stakeholder standard strategy support system team tens
+    thousands hundreds technology time tool user
     """.split()
 )
 """Things that stand in nearly every posting: they count little alone, and in full within a phrase."""
@@ -268,17 +268,30 @@ SENIORITY: Final = frozenset(
 )
 """Ranks: claimed with a title, they must stand with that title in the résumé."""
 
-PLAIN: Final = WEAK | frozenset(
+DEEDS: Final = frozenset(
     """
-    achieved achieving active additionally applies applying approach areas aspects building builds built career clear
-    combine combines contribute contributed contributing create created creates creating credentials daily deliver
-    delivered delivering delivers design designed designing designs develop developed developing develops earlier
-    education end ensure ensured ensuring first focus focused focuses focusing help helped helping helps holds
-    implement implemented implementing improve improved improves improving latest maintain maintained maintaining make
-    makes making meaningful multiple notably notable overall previous previously produce produced producing provide
-    provided providing range results resulting several show showing shown shows specialise specialised specialises
-    specialising specialize specialized specializes specializing spanning strengthen support supported supporting
-    supports system systems team teams tool tools toward wide
+    coach found hire launch lead manage mentor negotiate oversee own publish research sell supervise teach train win
     """.split()
 )
+"""Verbs that are a claim by themselves: who led was a leader."""
+
+PLAIN: Final = (
+    WEAK
+    | (VERBS - DEEDS)
+    | frozenset(
+        """
+        active additionally approach area areas aspect aspects career certificates collaborative colleague colleagues
+        combination credentials daily earlier education first focus fast first-hand hold latest meaningful multiple
+        notable notably overall people place places previous previously project projects range result results role
+        roles several span specialise specialize study system systems team teams tool tools toward ways wide
+        years-long
+        """.split()
+    )
+)
 """Words of any summary that claim nothing one could look up."""
+
+ENGLISH: Final = frozenset("the and of with for by from to".split())
+NEIGHBOURS: Final = frozenset(
+    "der die das und mit für von le la les et des du el los y con para och med att av för een het van di e il".split()
+)
+"""Function words that tell English from its neighbours."""

@@ -26,8 +26,8 @@ _BULLET: Final = re.compile(
 )
 _RULE: Final = re.compile(r"[\W_]+")
 _HEADING: Final = 60
-_LONG: Final = 320
-"""Characters beyond which a line is a paragraph, and is taken sentence by sentence."""
+_SHORT, _LONG = 100, 320
+"""Characters beyond which a line, and a bullet, is a paragraph and is taken sentence by sentence."""
 _PARAGRAPH: Final = 2000
 _WRAPPED: Final = 40
 """Characters that a line has at least where an editor wraps it."""
@@ -122,7 +122,7 @@ def _continues(above: Line, line: Line) -> bool:
 
 
 def _parts(line: Line) -> Iterator[Line]:
-    if len(line.text) <= _LONG:
+    if len(line.text) <= (_LONG if line.bullet else _SHORT):
         yield line
         return
     for piece in pieces(line.text, _LONG):

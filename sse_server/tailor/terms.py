@@ -56,7 +56,7 @@ def says_nothing(token: Token) -> bool:
 def rank(texts: Iterable[tuple[str, float]], limit: int) -> list[Term]:
     """The terms of weighted texts, best first. Each repetition adds less than the one before.
 
-    A term whose words all stand within a better one is left out.
+    A term whose words all stand within better ones is left out; of equals the first one said comes first.
     """
     spelled: dict[tuple[str, ...], str] = {}
     scores: dict[tuple[str, ...], float] = {}
@@ -68,7 +68,7 @@ def rank(texts: Iterable[tuple[str, float]], limit: int) -> list[Term]:
             scores[phrase.forms] = scores.get(phrase.forms, 0.0) + weight * phrase.weight / counts[phrase.forms]
     ranked: list[Term] = []
     covered: set[str] = set()
-    for key in sorted(scores, key=lambda key: (-scores[key], spelled[key])):
+    for key in sorted(scores, key=lambda key: -round(scores[key], 6)):
         if covered.issuperset(key):
             continue
         covered.update(key)
@@ -95,8 +95,18 @@ def weight_of(token: Token) -> float:
     if token.form in _KNOWN or not text.isalpha() or (len(text) > 1 and text.lower() != text != text.capitalize()):
         return 1.5
     if text.istitle() and token.start:
-        return 1.3
+        return 1.5
     return 0.6 if len(text) <= 3 and text.isascii() else 1.0
+
+
+def is_light(form: str) -> bool:
+    """True for a normal form that stands in nearly every posting."""
+    return form in _LIGHT
+
+
+def is_verb(form: str) -> bool:
+    """True for a normal form of what people do."""
+    return form in _VERBS
 
 
 def _cut(run: list[Token], text: str) -> list[Phrase]:

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from functools import lru_cache
 from itertools import pairwise
+from string import ascii_letters
 from typing import Final
 
 from msgspec import Struct
@@ -27,7 +28,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_SCALES: Final = {"percent": "%", "million": "m", "billion": "b", "bn": "b", "thousand": "k"}
+_ZEROS: Final = {"thousand": 3, "k": 3, "million": 6, "m": 6, "billion": 9, "bn": 9, "b": 9}
 _COUNTS: Final = {
     "two": "2",
     "three": "3",
@@ -75,12 +76,16 @@ def adjacent(one: Token, other: Token, text: str, gap: str = " -\u2011") -> bool
 
 
 def number(text: str) -> str:
-    """The normal form of a figure: `1,200` is `1200`, `40 percent` is `40%`, `1.2 million` is `1.2m`."""
-    figure = text.rstrip("%abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+    """The normal form of a figure: `1,200` and `1.2k` are `1200`, `40 percent` is `40%`."""
+    figure = text.rstrip(f"%{ascii_letters} ")
     scale = text[len(figure) :].strip().lower()
     whole, comma, rest = figure.rpartition(",")
     plain = figure.replace(",", "") if len(rest) == 3 else f"{whole.replace(',', '')}{'.' if comma else ''}{rest}"
-    return plain + _SCALES.get(scale, scale)
+    zeros = _ZEROS.get(scale)
+    if zeros is None or plain.count(".") > 1:
+        return plain + ("%" if scale == "percent" else scale)
+    before, _, after = plain.partition(".")
+    return before + after.ljust(zeros, "0") if len(after) <= zeros else plain + scale
 
 
 def _token(match: re.Match[str]) -> Token:

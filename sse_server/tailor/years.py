@@ -17,8 +17,14 @@ _ASKED: Final = re.compile(
     r"(?:years?|yrs?|jahre?|ans|años|år|jaar|anni)\b",
     re.IGNORECASE,
 )
-_YEAR: Final = re.compile(r"(?<!\d)(?:19[5-9]\d|20\d\d)(?!\d)")
-_PRESENT: Final = re.compile(
+_YEAR: Final = r"(?<!\d)(?:19[5-9]\d|20\d\d)(?!\d)"
+YEAR: Final = re.compile(_YEAR)
+DATE: Final = re.compile(
+    rf"(?:\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mai|okt|dez|maj)[a-z]{{0,6}}\.?\s|\b\d{{1,2}}[/.])?{_YEAR}",
+    re.IGNORECASE,
+)
+"""A year, with its month where one stands before it."""
+PRESENT: Final = re.compile(
     r"\b(?:present|now|current(?:ly)?|today|ongoing|since|heute|seit|aujourd|depuis|actual(?:idad)?|nu|nuvarande)\b",
     re.IGNORECASE,
 )
@@ -30,17 +36,17 @@ def years_asked(text: str) -> int:
     return _figure(found) if found else 0
 
 
-def years_claimed(text: str) -> list[tuple[int, int]]:
-    """Each number of years that a text names, with where its words end."""
-    return [(_figure(found), found.end()) for found in _ASKED.finditer(text)]
+def years_claimed(text: str) -> list[tuple[int, int, int]]:
+    """Each number of years that a text names, with where its words start and end."""
+    return [(_figure(found), found.start(), found.end()) for found in _ASKED.finditer(text)]
 
 
 def period(text: str, this_year: int) -> tuple[int, int] | None:
-    """The years from and to that a role's line names, None where it names none; `2019` alone is a period of no length."""
-    years = [int(year) for year in _YEAR.findall(text)]
+    """The years from and to that a line names, None where it names none; `2019` alone is a period of no length."""
+    years = [int(year) for year in YEAR.findall(text)]
     if not years:
         return None
-    if _PRESENT.search(text):
+    if PRESENT.search(text):
         return min(years), max(this_year, *years)
     return min(years), max(years)
 

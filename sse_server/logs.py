@@ -1,0 +1,60 @@
+"""Log lines: for people in a terminal, as JSON for machines; no control character of a client reaches them raw."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from sse_server.config import Log
+
+_BUILT_IN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def configure(settings: Log) -> None:
+    """Send every logger's lines to stderr, and to `log.file` where one is set."""
+    root = logging.getLogger()
+    root.handlers = [logging.StreamHandler(sys.stderr)]
+    if settings.file:
+        root.handlers.append(logging.FileHandler(settings.file, encoding="utf-8"))
+    for handler in root.handlers:
+        to_terminal = settings.format == "console" and handler is root.handlers[0]
+        handler.setFormatter(_formatter(settings, colors=to_terminal and sys.stderr.isatty()))
+    root.setLevel(settings.level.upper())
+    for noisy in ("asyncio", "httpx", "openai"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _formatter(settings: Log, *, colors: bool) -> logging.Formatter:
+    shape: list[structlog.typing.Processor]
+    if settings.format == "json":
+        shape = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=True)]
+    else:
+        shape = [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _add_fields,
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _escape, *shape],
+    )
+
+
+def _add_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What `extra=` gave."""
+    record: logging.LogRecord = event["_record"]
+    event.update({name: value for name, value in vars(record).items() if name not in _BUILT_IN})
+    return event
+
+
+def _escape(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A client that can write a line break, or a terminal's commands, into a log can write log lines."""
+    for name, value in event.items():
+        if isinstance(value, str) and name != "exception" and not value.isprintable():
+            event[name] = value.encode("unicode_escape", "backslashreplace").decode()
+    return event

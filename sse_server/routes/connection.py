@@ -1,0 +1,81 @@
+"""One client's connection: how long it may take to ask, what an unreadable request is told, and the access log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.web_protocol import RequestHandler
+
+from sse_server.config import Server
+from sse_server.errors import InvalidInput, ServerError
+from sse_server.routes.middleware import problem
+
+access = logging.getLogger("sse_server.access")
+
+
+class AccessLog(AbstractAccessLogger):
+    """One line a request, without its query: a ticket may stand there."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """`time` is in seconds."""
+        request_id = response.headers.get("X-Request-Id", "")
+        fields = {"request_id": request_id, "status": response.status, "ms": round(time * 1000)}
+        session = request.headers.get("X-Session-Id")
+        access.info("%s %s", request.method, request.path, extra=fields | ({"session": session} if session else {}))
+
+
+class Connection(RequestHandler):
+    """aiohttp's, with a time limit for the first request's head: a client that sends a byte now and then is cut off.
+
+    Later heads have the keep-alive's limit.
+    """
+
+    __slots__ = ("_head_timeout", "_head_timer")
+
+    def __init__(self, server: web.Server, settings: Server) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=settings.keepalive_timeout,
+            access_log_class=AccessLog,
+            access_log=access if settings.access_log else None,  # type: ignore[arg-type]
+        )
+        self._head_timeout = settings.head_timeout
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._head_timer = self._loop.call_later(self._head_timeout, self._head_is_late)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._head_timer:
+            self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if not self._request_count and self.transport is not None:
+            self.transport.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What aiohttp could not read, in our words: its own repeat what the client sent."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun already")
+        unreadable = status < 500  # noqa: PLR2004
+        error = InvalidInput("the request is no valid HTTP") if unreadable else ServerError("something went wrong here")
+        logging.getLogger(__name__).log(
+            logging.DEBUG if unreadable else logging.ERROR, "a request failed outside of its handler", exc_info=exc
+        )
+        answer = problem(error, f"req_{os.urandom(8).hex()}")
+        answer.force_close()
+        return answer
