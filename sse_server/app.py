@@ -12,19 +12,23 @@ from aiohttp import web
 
 from sse_server import logs
 from sse_server.agents import Registry
+from sse_server.auth import Callers, Csrf, RedactedFormatter, Starts, Tickets, Verifier
 from sse_server.chat.provider import Provider
-from sse_server.config import Settings
+from sse_server.config import Settings, refuse_exposure
 from sse_server.eventlog import LogKey, Retention, Store
 from sse_server.eventlog.memory import MemoryStore
 from sse_server.eventlog.sqlite import SqliteStore
 from sse_server.hub import Hub
 from sse_server.routes import ROUTES
 from sse_server.routes.connection import Connection
+from sse_server.routes.cors import allow_origins
+from sse_server.routes.guard import Guard
 from sse_server.routes.house import HOUSE, House
 from sse_server.routes.middleware import on_prepare, problems
 from sse_server.routes.openapi import ROUTES as ROUTE_TABLE
 from sse_server.routes.seats import Seats
 from sse_server.runner import Runner
+from sse_server.tailor.agent import tailor
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ class Server:
             cadence=settings.emission,
             llm=self.llm,
         )
+        self.verifier = Verifier(settings.auth)
         self._doors: web.AppRunner
         self._listener: asyncio.Server
 
@@ -57,18 +62,25 @@ class Server:
         return port
 
     async def start(self) -> None:
-        """Open the store, sweep, listen. Raises `StoreBusy`, `StoreUnavailable`, and OSError for the address."""
+        """Open the store, sweep, listen.
+
+        Raises `SettingsError` where anybody could come in, `StoreBusy`, `StoreUnavailable`, and OSError for the address.
+        """
+        refuse_exposure(self.settings)
         await self.store.open(self)
         self.hub.start()
         await self.runner.start()
         settings = self.settings.server
-        app = make_app(House(self.settings, self.store, self.hub, self.runner, Seats(self.settings.limits)))
+        guard = make_guard(self.settings, self.verifier, await self.store.secret())
+        seats = Seats(self.settings.limits)
+        app = make_app(House(self.settings, self.store, self.hub, self.runner, seats, guard))
         self._doors = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1.0)
         await self._doors.setup()
         server = self._doors.server
         assert server is not None
+        most = self.settings.limits.connections
         self._listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(server, settings), settings.host, settings.port, backlog=settings.backlog
+            lambda: Connection(server, settings, most), settings.host, settings.port, backlog=settings.backlog
         )
 
     async def stop(self) -> None:
@@ -83,6 +95,7 @@ class Server:
         await self.hub.close()
         self._listener.close()
         await self._doors.cleanup()
+        await self.verifier.close()
         if self.llm:
             await self.llm.aclose()
         await self.store.close()
@@ -130,8 +143,6 @@ def make_provider(settings: Settings) -> Provider | None:
 
 def registry_of(settings: Settings, modules: Iterable[str]) -> Registry:
     """The built-in agents, the installed ones, those of the settings and those of `modules`. Raises `AgentError`."""
-    from sse_server.tailor.agent import tailor
-
     registry = Registry([tailor])
     registry.load_installed()
     registry.load_named(settings.agents)
@@ -156,7 +167,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def serve(settings: Settings, registry: Registry, started: Callable[[Server], None]) -> None:
     """Run until SIGTERM or SIGINT, then drain. `started` is called once the server listens."""
-    logs.configure(settings.log)
+    logs.configure(settings.log, RedactedFormatter)
     server = Server(settings, registry)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -169,6 +180,13 @@ async def serve(settings: Settings, registry: Registry, started: Callable[[Serve
     await server.stop()
 
 
+def make_guard(settings: Settings, verifier: Verifier, key: bytes) -> Guard:
+    """Who may come in; `key` seals tickets and CSRF tokens."""
+    tickets = Tickets(key, settings.auth)
+    callers = Callers(settings.auth, verifier, tickets)
+    return Guard(callers, tickets, Csrf(key, settings.auth, settings.cors), Starts(settings.limits))
+
+
 def make_app(house: House) -> web.Application:
     """The aiohttp application: the doors, and what every request meets."""
     app = web.Application(middlewares=[problems], client_max_size=house.settings.server.max_body_bytes)
@@ -177,4 +195,5 @@ def make_app(house: House) -> web.Application:
     app.on_response_prepare.append(on_prepare)
     for route in ROUTES:
         route.add_to(app)
+    allow_origins(app, house.settings.cors)
     return app

@@ -59,6 +59,16 @@ class AgentUnknown(ServerError):
     code, status, title = "agent_unknown", 400, "Unknown Agent"
 
 
+class Unauthenticated(ServerError):
+    """Nobody, or somebody with a token that isn't good: the answer says the same for every cause."""
+
+    code, status, title = "unauthenticated", 401, "Unauthorized"
+
+
+class Forbidden(ServerError):
+    code, status, title = "forbidden", 403, "Forbidden"
+
+
 class NotFound(ServerError):
     code, status, title = "not_found", 404, "Not Found"
 
@@ -75,8 +85,16 @@ class TooLarge(ServerError):
     code, status, title = "too_large", 413, "Content Too Large"
 
 
+class HeadTooLarge(ServerError):
+    code, status, title = "head_too_large", 431, "Request Header Fields Too Large"
+
+
 class IdempotencyMismatch(ServerError):
     code, status, title = "idempotency_mismatch", 422, "Idempotency Key Reused"
+
+
+class RateLimited(ServerError):
+    code, status, title = "rate_limited", 429, "Too Many Requests"
 
 
 class TooManyJobs(ServerError):

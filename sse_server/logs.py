@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
@@ -14,15 +14,15 @@ from sse_server.config import Log
 _BUILT_IN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def configure(settings: Log) -> None:
-    """Send every logger's lines to stderr, and to `log.file` where one is set."""
+def configure(settings: Log, redacted: Callable[[logging.Formatter], logging.Formatter]) -> None:
+    """Send every logger's lines to stderr, and to `log.file` where one is set; `redacted` takes secrets out of them."""
     root = logging.getLogger()
     root.handlers = [logging.StreamHandler(sys.stderr)]
     if settings.file:
         root.handlers.append(logging.FileHandler(settings.file, encoding="utf-8"))
     for handler in root.handlers:
         to_terminal = settings.format == "console" and handler is root.handlers[0]
-        handler.setFormatter(_formatter(settings, colors=to_terminal and sys.stderr.isatty()))
+        handler.setFormatter(redacted(_formatter(settings, colors=to_terminal and sys.stderr.isatty())))
     root.setLevel(settings.level.upper())
     for noisy in ("asyncio", "httpx", "openai"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

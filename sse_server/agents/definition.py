@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
-import typing
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
-from sse_server.errors import AgentError, FieldError, InvalidInput, InvalidResult
+from sse_server.agents.signature import kind_of, types_of
+from sse_server.errors import AgentError, FieldError, InvalidEvent, InvalidInput, InvalidResult
+from sse_server.events import MAX_EVENT_BYTES, encode_fields
 
-Kind = Literal["coroutine", "function", "async generator", "generator"]
+MAX_NAME: Final = 128
+"""Characters of an agent's name."""
+MAX_RESULT: Final = MAX_EVENT_BYTES - 256
+"""Bytes of a result's JSON: it travels in `done`, which is an event."""
 
 
 class Agent:
@@ -34,14 +39,15 @@ class Agent:
         description: str | None = None,
         names: dict[str, Any] | None = None,
     ) -> None:
+        _check(name, timeout, retries, backoff)
         self.name = name
         self.function = function
         self.timeout = timeout
         self.retries = retries
         self.backoff = backoff
         self.description = description or _first_line(function)
-        self.kind = _kind(function)
-        self.input_type, self.result_type = _types(name, function, names or {}, self.kind)
+        self.input_type, self.result_type = types_of(name, function, names or {})
+        self.kind = kind_of(function)
         self._input: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.input_type)
         self._result: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.result_type)
         self.__doc__ = function.__doc__
@@ -53,16 +59,21 @@ class Agent:
         """The input as the function's type. Raises `InvalidInput` with the path of the fault."""
         try:
             return self._input.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001  (a Struct's own `__post_init__` may raise anything)
             raise InvalidInput("the input is not what the agent takes", errors=[fault(error, "$.input")]) from None
 
     def write_result(self, value: Any) -> Raw:
-        """The result as JSON. Raises `InvalidResult` where it is not of the declared type."""
+        """The result as JSON. Raises `InvalidResult` where it is not of the declared type, or can't be stored."""
         try:
-            encoded = msgspec.json.encode(value)
+            # A result is bounded and mended as an event's fields are: the text of a `stream_text` has to pass.
+            encoded = encode_fields({"result": value}).removeprefix(b'{"result":').removesuffix(b"}")
             self._result.decode(encoded)
-        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+        except InvalidEvent as error:
+            raise InvalidResult(f"the agent's result can't be stored: {error}") from None
+        except msgspec.ValidationError as error:
             raise InvalidResult(f"the agent's result is not what it declares: {error}") from None
+        if len(encoded) > MAX_RESULT:
+            raise InvalidResult(f"the agent's result of {len(encoded)} bytes is larger than {MAX_RESULT}")
         return Raw(encoded)
 
 
@@ -78,7 +89,8 @@ def agent(
 
     Its annotations are its schema: msgspec Structs, or `dict` and `str`. Raises `AgentError` for what can't be one.
     """
-    names = dict(sys._getframe(1).f_locals)
+    _check(name, timeout, retries, backoff)
+    names = dict(sys._getframe(1).f_locals)  # noqa: SLF001  (types that stand beside the function, inside another)
 
     def decorate(function: Callable[..., Any]) -> Agent:
         return Agent(
@@ -98,34 +110,22 @@ def fault(error: Exception, root: str) -> FieldError:
     """msgspec's message, cut into where and what; `root` stands for its `$`."""
     if isinstance(error, RecursionError):
         return FieldError(root, "nested too deeply")
-    message, _, path = str(error).partition(" - at `")
-    return FieldError(root + path.rstrip("`").removeprefix("$"), message)
+    if not isinstance(error, msgspec.MsgspecError | UnicodeDecodeError):
+        return FieldError(root, "not accepted")
+    message, _, path = str(error).rpartition(" - at `")
+    return FieldError(path.replace("`", "").replace("$", root, 1), message) if message else FieldError(root, path)
 
 
-def _kind(function: Callable[..., Any]) -> Kind:
-    if inspect.isasyncgenfunction(function):
-        return "async generator"
-    if inspect.iscoroutinefunction(function):
-        return "coroutine"
-    return "generator" if inspect.isgeneratorfunction(function) else "function"
-
-
-def _types(name: str, function: Callable[..., Any], names: dict[str, Any], kind: Kind) -> tuple[Any, Any]:
-    parameters = list(inspect.signature(function).parameters.values())
-    if len(parameters) != 2:  # noqa: PLR2004
-        raise AgentError(f"agent {name!r} must take exactly (input, job)")
-    try:
-        hints = typing.get_type_hints(function, localns=names, include_extras=True)
-    except NameError as error:
-        raise AgentError(f"agent {name!r}: its annotations can't be read: {error}") from None
-    generator = kind in {"generator", "async generator"}
-    # A generator's return value is its result only for the plain kind: an asynchronous one can't return a value.
-    input_type, result_type = hints.get(parameters[0].name, Any), Any if generator else hints.get("return", Any)
-    try:
-        msgspec.json.schema_components([input_type, result_type])
-    except (TypeError, RuntimeError) as error:
-        raise AgentError(f"agent {name!r}: no JSON Schema for its types: {error}") from None
-    return input_type, result_type
+def _check(name: object, timeout: float | None, retries: object, backoff: float) -> None:
+    if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= MAX_NAME:
+        said = f"an agent's name is 1 to {MAX_NAME} printable characters: not {name!r:.80}"
+        raise AgentError(f'{said}; write @agent("name")' if callable(name) else said)
+    if timeout is not None and not timeout > 0:
+        raise AgentError(f"agent {name!r}: a timeout is more than 0 seconds: not {timeout}")
+    if not isinstance(retries, int) or retries < 0:
+        raise AgentError(f"agent {name!r}: retries are 0 or more: not {retries}")
+    if not 0 <= backoff < math.inf:
+        raise AgentError(f"agent {name!r}: a backoff is 0 or more seconds: not {backoff}")
 
 
 def _first_line(function: Callable[..., Any]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import aclosing
+from functools import partial
 from itertools import count
-from threading import Lock
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from msgspec import Struct
 from sse_server.agents.cadence import paced
 from sse_server.agents.fields import checked
 from sse_server.agents.outbox import Outbox
+from sse_server.agents.progress import Progress
 from sse_server.agents.step import Step, ToolCall
 from sse_server.config import Emission
 from sse_server.errors import InvalidEvent
@@ -48,8 +50,8 @@ class Job:
     """One attempt at a job, as its agent sees it.
 
     No emitter is a coroutine. Each works from any thread, keeps that thread's order, and raises `JobCancelled` once the
-    job is cancelled. Events are bounded on their way to the store: in a thread an emitter waits for room; on the loop it
-    raises `OutboxFull`, and `flush`, `stream_text`, async generators and the ends of steps wait.
+    job is cancelled. Events are bounded on their way to the store: in a thread an emitter waits for room; on the loop
+    it raises `OutboxFull`, and `flush`, `stream_text`, async generators and the ends of `async with` wait.
     """
 
     def __init__(
@@ -69,27 +71,30 @@ class Job:
         self.llm = llm
         """The configured model, or None: then an agent does its work offline."""
         self.outbox = outbox
-        self._progress: dict[str, float] = {}
-        self._job_pct = 0.0
+        self._progress = Progress()
         self._calls = count(1)
-        self._lock = Lock()
 
     @property
     def cancelled(self) -> bool:
         """True once the job shall stop; the next emit raises."""
         return self.outbox.closed
 
-    def emit(self, type: str, **fields: object) -> None:
+    def emit(self, /, type: str, **fields: object) -> None:
         """Write an event, of a type of the agent's own or of a known one with exactly its fields.
 
         Raises `InvalidEvent` for what the log can't hold, `JobCancelled`, and `OutboxFull` (on the loop only).
         """
         body = checked(type, fields)
-        self.outbox.put(Draft(type, body, time.time_ns() // 1000, self.attempt))
+        if type == "step_progress":
+            # In the outbox's turn: of two threads that report a step, the later one must not tell less.
+            self.outbox.put(lambda: self._draft(type, checked(type, self._progress.raised(fields))))
+        else:
+            draft = self._draft(type, body)
+            self.outbox.put(lambda: draft)
 
     def step(self, name: str, *, label: str | None = None, index: int | None = None, total: int | None = None) -> Step:
-        """A step of the work, for `with` and `async with`. `index` (from 1) of `total` steps makes the job's percentage."""
-        return Step(self._step_progress, self.outbox.room, name, label=label, index=index, total=total)
+        """A step of the work, for `with` and `async with`; `index` (from 1) of `total` makes the job's percentage."""
+        return Step(self.emit, self.outbox.patiently, name, label=label, index=index, total=total)
 
     def insight(
         self, text: str, *, step: str | None = None, category: str | None = None, data: dict[str, Any] | None = None
@@ -103,7 +108,7 @@ class Job:
 
     def tool(self, name: str, arguments: dict[str, Any]) -> ToolCall:
         """A tool's call, for `with` and `async with`; `.result(value)` says what it gave."""
-        return ToolCall(self.emit, self.outbox.room, f"call_{self.attempt}_{next(self._calls)}", name, arguments)
+        return ToolCall(self.emit, self.outbox.patiently, f"call_{self.attempt}_{next(self._calls)}", name, arguments)
 
     def specialist(self, name: str, status: str, message: str | None = None) -> None:
         """What one of several specialists is doing."""
@@ -115,7 +120,7 @@ class Job:
 
     def log(self, level: str, message: str) -> None:
         """A line for whoever watches how the job works; `level` is debug, info, warning or error."""
-        if level not in {"debug", "info", "warning", "error"}:
+        if level not in ("debug", "info", "warning", "error"):
             raise InvalidEvent(f"a log level is debug, info, warning or error: not {level!r:.40}")
         self.emit("log", level=level, message=message)
 
@@ -129,47 +134,21 @@ class Job:
         """
         written: list[str] = []
         length = 0
-        async for piece in paced(chunks, self.cadence):
-            if piece:
+        async with aclosing(paced(chunks, self.cadence)) as pieces:
+            async for piece in pieces:
                 written.append(piece)
                 length += len(piece)
-                self.token(piece, step=step)
-            elif step is not None:
-                pct = min(95.0, length / max(1, expected_chars) * 100)
-                self._step_progress(step, pct, "running")
-            await self.outbox.room()
+                if piece:
+                    await self.outbox.patiently(partial(self.token, piece, step=step))
+                elif step is not None:
+                    pct = min(95.0, length / max(1, expected_chars) * 100)
+                    told = partial(self.emit, "step_progress", step=step, pct=pct, status="running")
+                    await self.outbox.patiently(told)
         return "".join(written)
 
     async def flush(self) -> None:
         """Until all that was emitted so far is stored."""
         await self.outbox.flushed()
 
-    def _step_progress(
-        self,
-        step: str,
-        pct: float,
-        status: str,
-        *,
-        label: str | None = None,
-        message: str | None = None,
-        index: int | None = None,
-        total: int | None = None,
-    ) -> None:
-        """Emit progress that never falls, within the step and within the job."""
-        if not 0 <= pct <= 100:  # noqa: PLR2004  (also catches what is no number)
-            raise InvalidEvent(f"progress is a percentage from 0 to 100: not {pct}")
-        with self._lock:
-            pct = self._progress[step] = max(pct, self._progress.get(step, 0.0))
-            job_pct = None
-            if index is not None and total:
-                share = min(100.0, max(0.0, (index - 1 + pct / 100) / total * 100))
-                job_pct = self._job_pct = round(max(self._job_pct, share), 1)
-        self.emit(
-            "step_progress",
-            step=step,
-            pct=round(float(pct), 1),
-            status=status,
-            **without_none(label=label, message=message, index=index, total=total, job_pct=job_pct),
-        )
-
-
+    def _draft(self, type: str, body: bytes) -> Draft:
+        return Draft(type, body, time.time_ns() // 1000, self.attempt)

@@ -33,7 +33,7 @@ class Outbox:
         self._put = self._settled = 0
         self._room = Condition()
         self._awake = False
-        self._closed: JobCancelled | None = None
+        self._closed: str | None = None
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @property
@@ -41,22 +41,25 @@ class Outbox:
         """Whether it refuses more."""
         return self._closed is not None
 
-    def put(self, draft: Draft) -> None:
-        """Emit. Raises `JobCancelled` once closed; `OutboxFull` on the loop."""
+    def put(self, draft: Callable[[], Draft]) -> None:
+        """Emit what `draft` makes once its place in the order is known.
+
+        Raises `JobCancelled` once closed; `OutboxFull` on the loop.
+        """
         on_loop = get_ident() == self._loop_thread
         with self._room:
-            if on_loop and self._full and not self._closed:
+            if on_loop and self._full and not self.closed:
                 raise OutboxFull("more is emitted than the store takes: `await job.flush()` now and then")
-            self._room.wait_for(lambda: self._closed or not self._full)
-            if self._closed:
-                raise self._closed
-            self._add(draft)
+            self._room.wait_for(lambda: self.closed or not self._full)
+            if self._closed is not None:
+                raise JobCancelled(self._closed)
+            self._add(draft())
         self._notify(on_loop=on_loop)
 
     def finish(self, draft: Draft) -> None:
         """The runner's last word behind all that was emitted; closes the outbox. On the loop only."""
         with self._room:
-            self._closed = self._closed or JobCancelled("the job is over")
+            self._closed = self._closed or "the job is over"
             self._add(draft)
             self._room.notify_all()
         self._notify(on_loop=True)
@@ -64,7 +67,7 @@ class Outbox:
     def close(self, why: str) -> None:
         """Refuse what comes from now on; what is in it is still stored. On the loop or any thread."""
         with self._room:
-            self._closed = self._closed or JobCancelled(why)
+            self._closed = self._closed or why
             self._room.notify_all()
 
     def take(self, limit: int) -> list[Draft]:
@@ -88,7 +91,7 @@ class Outbox:
     def discard(self) -> None:
         """The lease is lost: nothing of this can be stored any more."""
         with self._room:
-            self._closed = JobCancelled("the job was taken over or has ended")
+            self._closed = "the job was taken over or has ended"
             self._drafts.clear()
             self._bytes = self._in_flight = 0
             self._settled = self._put
@@ -96,16 +99,21 @@ class Outbox:
         self._release()
 
     async def flushed(self) -> None:
-        """Until all that was emitted so far is stored."""
-        if self._settled < self._put:
+        """Until all that was emitted so far is stored; also from a loop that an agent runs in its own thread."""
+        if asyncio.get_running_loop() is not self._loop:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.flushed(), self._loop))
+        elif self._settled < self._put:
             future = self._loop.create_future()
             self._waiting.append((self._put, future))
             await future
 
-    async def room(self) -> None:
-        """Until there is room again: what `stream_text` and async generators wait for."""
-        if self._full:
-            await self.flushed()
+    async def patiently(self, emit: Callable[[], None]) -> None:
+        """Emit as soon as there is room, where others only can say that there is none."""
+        while True:
+            try:
+                return emit()
+            except OutboxFull:
+                await self.flushed()
 
     @property
     def _full(self) -> bool:

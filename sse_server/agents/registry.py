@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -56,30 +57,57 @@ class Registry:
         """Add agents that settings name, `name = "module:attribute"`. Raises `AgentError`."""
         for name, target in agents.items():
             module, _, attribute = target.partition(":")
-            one = getattr(_import(module), attribute, None)
-            if not isinstance(one, Agent):
-                raise AgentError(f"[agents] {name}: {target} is no agent")
-            self.add(name, one)
+            self._add_found(f"[agents] {name}", target, name, _attribute(_import(module), attribute))
 
     def load_installed(self) -> None:
-        """Add the agents of installed packages, by the entry-point group `sse_server.agents`."""
+        """Add the agents of installed packages, by the entry-point group `sse_server.agents`. Raises `AgentError`."""
         for point in entry_points(group=ENTRY_POINTS):
-            one = point.load()
-            if not isinstance(one, Agent):
-                raise AgentError(f"entry point {point.name}: {point.value} is no agent")
-            self.add(point.name, one)
+            with _explained(point.value):
+                one = point.load()
+            self._add_found(f"entry point {point.name}", point.value, point.name, one)
+
+    def _add_found(self, where: str, target: str, name: str, found: object) -> None:
+        if not isinstance(found, Agent):
+            raise AgentError(f"{where}: {target} is no agent: a function with the @agent decorator")
+        self.add(name, found)
 
 
 def _import(name: str) -> ModuleType:
+    with _explained(name):
+        return _load(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+
+
+def _load(path: Path) -> ModuleType:
+    """A file as a module named by its path: `email.py` must not become everybody's `email`."""
+    path = path.resolve()
+    name = str(path)
+    if known := sys.modules.get(name):
+        return known
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise AgentError("there is no such file")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
-        if not name.endswith(".py"):
-            return importlib.import_module(name)
-        path = Path(name).resolve()
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None or not path.is_file():
-            raise AgentError(f"there is no file {name}")
-        module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-    except ImportError as error:
-        raise AgentError(f"can't import {name}: {error}") from error
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
+
+
+def _attribute(module: ModuleType, path: str) -> object:
+    found: object = module
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Somebody else's code runs here and may raise anything: say whose it was."""
+    try:
+        yield
+    except AgentError as error:
+        raise AgentError(f"{name}: {error.detail}") from error
+    except Exception as error:
+        raise AgentError(f"can't import {name}: {type(error).__name__}: {error}") from error

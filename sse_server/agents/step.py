@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
-from sse_server.errors import JobCancelled, OutboxFull
+from sse_server.errors import InvalidEvent, JobCancelled, OutboxFull
 from sse_server.events import without_none
+
+Patiently = Callable[[Callable[[], None]], Awaitable[None]]
+"""Emits as soon as there is room in the outbox."""
 
 
 class _Block:
-    """Both kinds of `with`; the asynchronous one waits for room in the outbox where it ends."""
+    """Both kinds of `with`; the asynchronous one waits for room in the outbox where it begins and ends."""
 
-    def __init__(self, room: Callable[[], Awaitable[None]]) -> None:
-        self._room = room
+    def __init__(self, patiently: Patiently) -> None:
+        self._patiently = patiently
 
     def _begin(self) -> None:
         raise NotImplementedError
@@ -39,15 +43,17 @@ class _Block:
                 self._end(error)
 
     async def __aenter__(self) -> Self:
-        await self._room()
-        return self.__enter__()
+        await self._patiently(self._begin)
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is None:
-            await self._room()
-        self.__exit__(kind, error, traceback)
+            await self._patiently(lambda: self._end(None))
+        else:
+            with contextlib.suppress(JobCancelled):
+                await self._patiently(lambda: self._end(error))
 
 
 class Step(_Block):
@@ -55,29 +61,46 @@ class Step(_Block):
 
     def __init__(
         self,
-        report: Callable[..., None],
-        room: Callable[[], Awaitable[None]],
+        emit: Callable[..., None],
+        patiently: Patiently,
         name: str,
         *,
         label: str | None,
         index: int | None,
         total: int | None,
     ) -> None:
-        super().__init__(room)
+        super().__init__(patiently)
         self.name = name
-        self._report = report
+        self._emit = emit
         self._place = without_none(label=label, index=index, total=total)
 
     def progress(self, pct: float, message: str | None = None) -> None:
         """How far it is, 0 to 100; a lower value than before counts as that."""
-        self._report(self.name, pct, "running", message=message, **self._place)
+        self._report(pct, "running", message)
 
     def _begin(self) -> None:
-        self._report(self.name, 0.0, "started", **self._place)
+        self._report(0.0, "started")
 
     def _end(self, error: BaseException | None) -> None:
-        done = error is None
-        self._report(self.name, 100.0 if done else 0.0, "finished" if done else "failed", **self._place)
+        if error is None:
+            self._report(100.0, "finished")
+        else:
+            self._report(0.0, "failed")  # that is: where it was
+
+    def _report(self, pct: float, status: str, message: str | None = None) -> None:
+        number = _number(pct)
+        if not 0 <= number <= 100:
+            raise InvalidEvent(f"progress is a percentage from 0 to 100: not {pct!r:.40}")
+        said = without_none(message=message)
+        self._emit("step_progress", step=self.name, pct=number, status=status, **said, **self._place)
+
+
+def _number(value: object) -> float:
+    """The value as a float; what is none is no number either."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 class ToolCall(_Block):
@@ -86,12 +109,12 @@ class ToolCall(_Block):
     def __init__(
         self,
         emit: Callable[..., None],
-        room: Callable[[], Awaitable[None]],
+        patiently: Patiently,
         call_id: str,
         name: str,
         arguments: dict[str, Any],
     ) -> None:
-        super().__init__(room)
+        super().__init__(patiently)
         self.call_id = call_id
         self._emit = emit
         self._name = name

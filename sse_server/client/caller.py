@@ -80,6 +80,8 @@ class Caller:
                 if response.status >= 400:
                     raise await refusal(response)
                 yield response
+        except aiohttp.ClientConnectorError:
+            raise Unreachable(f"can't connect to {self.url}") from None
         except TimeoutError:
             raise Unreachable(f"no answer from {self.url} in time") from None
         except (aiohttp.ClientError, OSError) as error:

@@ -35,7 +35,7 @@ class Refused(ClientError):
         self.status = problem.status
         self.code = problem.code
         self.detail = problem.detail
-        self.errors = problem.errors
+        self.errors = problem.errors or []
         self.request_id = problem.request_id
         self.retry_after = retry_after
         self.passing = _passes(problem.status)

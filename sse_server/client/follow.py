@@ -18,8 +18,6 @@ from sse_server.client.status import LineStatus
 
 OnStatus = Callable[[LineStatus], None]
 
-LONG_POLL: Final = 20.0
-"""Seconds that a poll waits for an event; a server takes up to 25."""
 FRUITLESS: Final = 3
 """Tries in a row that bring nothing from a server that is alive; then streams don't get through."""
 
@@ -72,7 +70,7 @@ class Follower:
 
     async def _poll(self) -> AsyncGenerator[Event, None]:
         while self._time() < self._stream_from and not self._over:
-            page = await self._source.page(self._position.cursor, wait=LONG_POLL)
+            page = await self._source.page(self._position.cursor, wait=self._patience.long_poll)
             self._came_through("polling", missed=any(event.type == "gap" for event in page.events))
             for event in page.events:
                 yield event

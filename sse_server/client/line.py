@@ -59,8 +59,8 @@ class Line:
             return await response.content.readany()
         except aiohttp.SocketTimeoutError:
             raise LineLost(f"not a byte for {self._patience.silence:g} s") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise LineLost(f"the connection broke: {str(error) or type(error).__name__}") from None
+        except (aiohttp.ClientError, OSError):
+            raise LineLost("the connection broke") from None
 
     def _read(self, chunk: bytes) -> list[Event]:
         try:

@@ -22,6 +22,8 @@ class Patience(Struct, frozen=True, kw_only=True):
     """Before the second try, unless the server named a `retry`."""
     longest_pause: float = 30.0
     """Between two tries, however often it failed."""
+    long_poll: float = 20.0
+    """That a poll waits for an event; a server takes up to 25."""
     polling: float = 60.0
     """Of polling, then a stream is tried again."""
     give_up: float = 300.0

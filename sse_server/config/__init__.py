@@ -5,7 +5,10 @@ from __future__ import annotations
 from sse_server.config.fields import Field, fields, listing
 from sse_server.config.loading import DEFAULT_PATH, load
 from sse_server.config.platforms import PLATFORMS, Platform
+from sse_server.config.safety import refuse_exposure
 from sse_server.config.settings import (
+    Auth,
+    Cors,
     Emission,
     Jobs,
     Limits,
@@ -21,6 +24,8 @@ from sse_server.config.settings import (
 __all__ = [
     "DEFAULT_PATH",
     "PLATFORMS",
+    "Auth",
+    "Cors",
     "Emission",
     "Field",
     "Jobs",
@@ -36,4 +41,5 @@ __all__ = [
     "fields",
     "listing",
     "load",
+    "refuse_exposure",
 ]

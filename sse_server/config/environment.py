@@ -23,6 +23,8 @@ USUAL: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
     "HOST": ("server.host", str),
     "PORT": ("server.port", str),
     "LOG_LEVEL": ("log.level", str.lower),
+    "JWT_SECRET": ("auth.jwt_secret", str),
+    "CORS_ORIGINS": ("cors.origins", str),
     "DATABASE_PATH": ("store.path", str),
     "OPENAI_API_KEY": ("provider.api_key", str),
     "OPENAI_BASE_URL": ("provider.base_url", str),
@@ -31,15 +33,9 @@ USUAL: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
 """A usual name -> its setting, and how its value becomes that setting's."""
 
 REFUSED: Final = {
-    "JWT_SECRET": "this version can't check tokens yet, and a server that ignored the secret would be open to anybody",
     "REDIS_URL": "this version has no redis store yet, and a server that ignored it would keep its logs elsewhere",
 }
 """A usual name that must not be ignored -> why."""
-
-IGNORED: Final = {
-    "CORS_ORIGINS": "this version sends no CORS headers yet, so browsers only read from the server's own origin",
-}
-"""A usual name that may be ignored, if that is said -> why."""
 
 
 def from_usual_names(environ: Mapping[str, str]) -> Iterator[Given]:
@@ -62,9 +58,6 @@ def notes(environ: Mapping[str, str]) -> Iterator[str]:
     for variable, why in REFUSED.items():
         if environ.get(variable):
             raise SettingsError(f"{variable} is set, but {why}: unset it")
-    for variable, why in IGNORED.items():
-        if environ.get(variable):
-            yield f"{variable} is ignored: {why}"
     yield from _processes(environ)
 
 

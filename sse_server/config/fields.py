@@ -15,7 +15,14 @@ from sse_server.errors import SettingsError
 LARGEST: Final = 10**12
 """No number is larger: so many seconds, counted in microseconds, still fit into 64 bits."""
 
-WORDS: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list"}
+WORDS: Final = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    tuple: "a list",
+}
 
 
 class Field(Struct, frozen=True):
@@ -34,7 +41,8 @@ class Field(Struct, frozen=True):
         if title := limits.get("title"):
             return str(title)
         if get_origin(plain) is Literal:
-            return f"one of {', '.join(get_args(plain))}"
+            choices = f"one of {', '.join(filter(None, get_args(plain)))}"
+            return f"{choices}, or empty" if "" in get_args(plain) else choices
         word = WORDS[get_origin(plain) or plain]
         if "ge" in limits and "le" in limits:
             return f"{word} from {limits['ge']} to {limits['le']}"
@@ -58,7 +66,7 @@ class Field(Struct, frozen=True):
 
     def _split(self, value: object) -> object:
         plain, _ = _taken_apart(self.kind)
-        if get_origin(plain) is list and isinstance(value, str):
+        if get_origin(plain) in {list, tuple} and isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
 

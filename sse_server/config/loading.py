@@ -11,6 +11,7 @@ from typing import Any, Final
 from sse_server.config.environment import from_own_names, from_usual_names, notes
 from sse_server.config.fields import fields, find, sections
 from sse_server.config.platforms import recognise
+from sse_server.config.safety import vetted
 from sse_server.config.settings import AT_MOST, Settings
 from sse_server.config.sources import Given, from_file, from_flags, from_platform
 from sse_server.errors import SettingsError
@@ -43,13 +44,14 @@ def load(
             from_flags(flags or {}),
         )
     )
-    return Settings(
+    settings = Settings(
         **{section: kind(**values.get(section, {})) for section, kind in sections().items()},  # type: ignore[arg-type]
         agents=values.get("agents", {}),
         platform=platform,
         origins=origins,
         notes=(*warnings, platform.caution) if platform else tuple(warnings),
     )
+    return vetted(settings)
 
 
 def settle(given: Iterable[Given]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:

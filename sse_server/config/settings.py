@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from sse_server.config.loopback import is_loopback
 from sse_server.config.platforms import Platform
 
 Seconds = Annotated[float, Meta(ge=0)]
@@ -20,7 +21,17 @@ Size = Annotated[int, Meta(ge=0)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Word = Annotated[str, Meta(min_length=1, title="text that is not empty")]
 Url = Annotated[str, Meta(pattern=r"^(https?://\S+)?$", title="an http or https URL, or empty")]
+Address = Annotated[str, Meta(pattern=r"^([a-z][a-z0-9+.-]*://[a-z0-9._~:\[\]-]+|\*)$")]
+Origins = Annotated[
+    tuple[Address, ...],
+    Meta(title="a list of origins such as https://app.example.com, in small letters and without a path"),
+]
+CookieName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$", title="a cookie's name")]
+Leeway = Annotated[float, Meta(ge=0, le=300)]
+TicketTime = Annotated[int, Meta(ge=1, le=43_200)]
 Entry = Annotated[str, Meta(pattern=r"^[\w.]+:[\w.]+$", title='"module:attribute"')]
+AuthMode = Literal["", "jwt", "none"]
+SameSite = Literal["lax", "strict", "none"]
 StoreKind = Literal["sqlite", "memory"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
@@ -28,6 +39,7 @@ LogFormat = Literal["console", "json"]
 AT_MOST: tuple[tuple[str, str], ...] = (
     ("stream.padding_bytes", "stream.max_padding_bytes"),
     ("jobs.timeout", "jobs.max_timeout"),
+    ("auth.ticket_ttl", "auth.max_ticket_ttl"),
 )
 """Pairs of settings: the first may not exceed the second."""
 
@@ -68,12 +80,49 @@ class Server(Section, frozen=True):
     access_log: Annotated[bool, says("Write one log line for each request.")] = False
 
 
+class Auth(Section, frozen=True):
+    """Who a caller is, and what is asked of their tokens, tickets and cookies."""
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"jwt_secret"})
+
+    mode: Annotated[AuthMode, says("Empty is jwt with a secret or a JWKS URL, else none and loopback only.")] = ""
+    jwt_secret: Annotated[str, says("Secret that signs HS256 tokens, 32 bytes or more; empty is none.")] = ""
+    jwks_url: Annotated[Url, says("Where the issuer of RS256, ES256 or EdDSA tokens shows its keys.")] = ""
+    issuer: Annotated[str, says("What a token's iss must be; empty takes any.")] = ""
+    audience: Annotated[str, says("What a token's aud must be or hold; empty takes any.")] = "authenticated"
+    leeway: Annotated[Leeway, says("Seconds that the issuer's clock may differ from ours.")] = 10.0
+    cookie: Annotated[CookieName, says("Cookie that may hold a token; vana_access_token may too.")] = "access_token"
+    secure_cookies: Annotated[bool, says("Send our own cookies over HTTPS only.")] = True
+    cookie_samesite: Annotated[SameSite, says("SameSite of our own cookies; none needs secure_cookies.")] = "lax"
+    trust_forwarded: Annotated[bool, says("Take our own origin from the proxy's X-Forwarded-Proto and -Host.")] = False
+    ticket_ttl: Annotated[TicketTime, says("Seconds a ticket is good for when nobody says how long.")] = 3600
+    max_ticket_ttl: Annotated[TicketTime, says("Most seconds that a request may ask for as its ticket's.")] = 43_200
+
+    @property
+    def checks_tokens(self) -> bool:
+        """Whether a caller must show who they are; if not, everybody is anonymous."""
+        return self.mode == "jwt" or (self.mode == "" and bool(self.jwt_secret or self.jwks_url))
+
+
+class Cors(Section, frozen=True):
+    """Which pages of other origins may use the server from a browser, with cookies."""
+
+    origins: Annotated[Origins, says("Origins that may; the default holds on loopback only, elsewhere it is none.")] = (
+        "http://localhost:3000",
+        "http://localhost:3001",
+        "http://localhost:5173",
+    )
+    max_age: Annotated[Size, says("Seconds a browser may remember the answer to a preflight.")] = 7200
+
+
 class Limits(Section, frozen=True):
     """What one user, and all users together, may have at a time."""
 
     jobs_per_user: Annotated[Count, says("Active jobs of one user; one more is a 429.")] = 100
+    starts_per_minute: Annotated[Size, says("Jobs one user may start in a minute, else a 429; 0 is no limit.")] = 1000
     streams_per_user: Annotated[Count, says("Open streams of one user; one more must come back later.")] = 1000
     streams: Annotated[Count, says("Open streams in all; one more must come back later.")] = 20_000
+    connections: Annotated[Count, says("Open connections in all; one more is refused.")] = 25_000
 
 
 class Jobs(Section, frozen=True):
@@ -144,6 +193,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """All sections, and where their values came from; `Settings()` is the defaults."""
 
     server: Server = Server()
+    auth: Auth = Auth()
+    cors: Cors = Cors()
     limits: Limits = Limits()
     jobs: Jobs = Jobs()
     stream: Stream = Stream()
@@ -160,6 +211,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`section.key` -> where its value was written, for each setting that is not at its default."""
     notes: tuple[str, ...] = ()
     """Sentences to warn with at start-up."""
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines can reach the server."""
+        return not is_loopback(self.server.host)
 
     def describe(self) -> str:
         """The start-up line: the platform, what it set and why, and where other values were written."""

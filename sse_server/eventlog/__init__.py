@@ -276,5 +276,8 @@ class Store(EventLog, JobStore, Protocol):
     async def close(self) -> None:
         """Store what is under way and let go."""
 
+    async def secret(self) -> bytes:
+        """32 random bytes, made once and kept as long as the store: what is sealed with them is checked after a restart."""
+
     async def ping(self) -> None:
         """Raises `StoreUnavailable` when nothing can be stored now."""

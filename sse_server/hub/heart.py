@@ -138,9 +138,7 @@ class Hub:
             if page is not None:
                 await asyncio.sleep(0)
                 return page
-        page = await self.eventlog.read(
-            tail.key, subscriber.position, PAGE, job_id=view.job_id, types=view.types
-        )
+        page = await self.eventlog.read(tail.key, subscriber.position, PAGE, job_id=view.job_id, types=view.types)
         tail.learn(page.head)
         return page
 

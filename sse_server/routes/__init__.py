@@ -6,7 +6,7 @@ from typing import Final
 
 from sse_server.events import AnyJobEvent
 from sse_server.hub import Gap
-from sse_server.routes import jobs, openapi, ops, polling, streams
+from sse_server.routes import jobs, openapi, ops, polling, proofs, streams
 from sse_server.routes.answers import (
     AgentList,
     CancelledJob,
@@ -19,27 +19,30 @@ from sse_server.routes.answers import (
     Snapshot,
     StartedJob,
 )
+from sse_server.routes.proofs import CsrfAnswer, TicketAnswer, TicketFor
 from sse_server.routes.table import Route, Stream
 
 JOB_STREAM: Final = Stream(AnyJobEvent | Snapshot | Gap | Heartbeat | Reconnect)
 JOB: Final = "/api/jobs/{job_id}"
 
 ROUTES: Final = (
-    Route("GET", "/api/agents", ops.list_agents, {200: (AgentList,)}, tag="agents"),
+    Route("GET", "/api/agents", "own", ops.list_agents, {200: (AgentList,)}, tag="agents"),
     Route(
         "POST",
         "/api/jobs",
+        "own",
         jobs.start_job,
         {202: (StartedJob,), 200: (JOB_STREAM,)},
         body=jobs.StartJob,
         problems=(400, 413, 422, 429, 503),
     ),
-    Route("GET", "/api/jobs", jobs.list_jobs, {200: (JobList,)}, query=jobs.ListQuery, problems=(400, 503)),
-    Route("GET", JOB, jobs.show_job, {200: (JobDetail,)}, problems=(404, 503)),
-    Route("DELETE", JOB, jobs.erase_job, {204: ()}, problems=(404, 409, 503)),
+    Route("GET", "/api/jobs", "own", jobs.list_jobs, {200: (JobList,)}, query=jobs.ListQuery, problems=(400, 503)),
+    Route("GET", JOB, "own", jobs.show_job, {200: (JobDetail,)}, problems=(404, 503)),
+    Route("DELETE", JOB, "own", jobs.erase_job, {204: ()}, problems=(404, 409, 503)),
     Route(
         "GET",
         f"{JOB}/stream",
+        "job",
         streams.stream_job,
         {200: (JOB_STREAM,), 204: ()},
         query=streams.StreamQuery,
@@ -48,6 +51,7 @@ ROUTES: Final = (
     Route(
         "GET",
         f"{JOB}/events",
+        "job",
         polling.poll_job,
         {200: (EventPage,)},
         query=polling.PollQuery,
@@ -56,6 +60,7 @@ ROUTES: Final = (
     Route(
         "POST",
         f"{JOB}/cancel",
+        "own",
         jobs.cancel_job,
         {200: (CancelledJob,)},
         query=jobs.CancelQuery,
@@ -64,13 +69,25 @@ ROUTES: Final = (
     Route(
         "GET",
         "/api/sessions/{session_id}/events",
+        "session",
         polling.poll_session,
         {200: (EventPage,)},
         query=polling.PollQuery,
         tag="sessions",
         problems=(400, 503),
     ),
-    Route("GET", "/health", ops.health, {200: (Health,)}, tag="operations"),
-    Route("GET", "/ready", ops.ready, {200: (Health,)}, tag="operations", problems=(503,)),
-    Route("GET", "/openapi.json", openapi.show, {200: (dict,)}, tag="operations"),
+    Route(
+        "POST",
+        "/api/tickets",
+        "own",
+        proofs.mint_ticket,
+        {201: (TicketAnswer,)},
+        body=TicketFor,
+        tag="access",
+        problems=(400, 404, 413, 503),
+    ),
+    Route("GET", "/api/csrf", "own", proofs.give_csrf, {200: (CsrfAnswer,)}, tag="access"),
+    Route("GET", "/health", "public", ops.health, {200: (Health,)}, tag="operations"),
+    Route("GET", "/ready", "public", ops.ready, {200: (Health,)}, tag="operations", problems=(503,)),
+    Route("GET", "/openapi.json", "public", openapi.show, {200: (dict,)}, tag="operations"),
 )

@@ -5,16 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from typing import Final
 
+import msgspec
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from sse_server.config import Server
-from sse_server.errors import InvalidInput, ServerError
+from sse_server.errors import HeadTooLarge, InvalidInput, Problem, ServerError
 from sse_server.routes.middleware import problem
 
 access = logging.getLogger("sse_server.access")
+
+
+def _full() -> bytes:
+    """The whole answer to a connection too many, before it has asked anything."""
+    said = Problem("Overloaded", 503, "the server has as many connections as it may", "overloaded", "")
+    body = msgspec.json.encode(said)
+    return (
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 5\r\n"
+        b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    )
+
+
+_FULL: Final = _full()
 
 
 class AccessLog(AbstractAccessLogger):
@@ -34,9 +50,10 @@ class Connection(RequestHandler):
     Later heads have the keep-alive's limit.
     """
 
-    __slots__ = ("_head_timeout", "_head_timer")
+    __slots__ = ("_head_timeout", "_head_timer", "_most")
 
-    def __init__(self, server: web.Server, settings: Server) -> None:
+    def __init__(self, server: web.Server, settings: Server, most: int) -> None:
+        """`most` connections may be open in all."""
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -44,11 +61,16 @@ class Connection(RequestHandler):
             access_log_class=AccessLog,
             access_log=access if settings.access_log else None,  # type: ignore[arg-type]
         )
+        self._most = most
         self._head_timeout = settings.head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        if self._manager is not None and len(self._manager.connections) > self._most and self.transport is not None:
+            self.transport.write(_FULL)
+            self.transport.close()
+            return
         self._head_timer = self._loop.call_later(self._head_timeout, self._head_is_late)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -71,8 +93,14 @@ class Connection(RequestHandler):
         """What aiohttp could not read, in our words: its own repeat what the client sent."""
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")
-        unreadable = status < 500  # noqa: PLR2004
-        error = InvalidInput("the request is no valid HTTP") if unreadable else ServerError("something went wrong here")
+        unreadable = status < 500
+        error: ServerError
+        if isinstance(exc, LineTooLong):
+            error = HeadTooLarge("the address or a header is longer than 8190 bytes")
+        elif unreadable:
+            error = InvalidInput("the request is no valid HTTP")
+        else:
+            error = ServerError("something went wrong here")
         logging.getLogger(__name__).log(
             logging.DEBUG if unreadable else logging.ERROR, "a request failed outside of its handler", exc_info=exc
         )

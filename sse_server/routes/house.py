@@ -8,6 +8,7 @@ from msgspec import Struct
 from sse_server.config import Settings
 from sse_server.eventlog import Store
 from sse_server.hub import Hub
+from sse_server.routes.guard import Guard
 from sse_server.routes.seats import Seats
 from sse_server.runner import Runner
 
@@ -20,6 +21,7 @@ class House(Struct):
     hub: Hub
     runner: Runner
     seats: Seats
+    guard: Guard
 
 
 HOUSE: web.AppKey[House] = web.AppKey("house", House)

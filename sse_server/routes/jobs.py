@@ -16,7 +16,7 @@ from sse_server.events import Status
 from sse_server.jobs import JobSpec, OnDisconnect, new_job_id
 from sse_server.routes.answers import CancelledJob, JobDetail, JobList, JobSummary, StartedJob, reply
 from sse_server.routes.house import house
-from sse_server.routes.identity import user
+from sse_server.routes.guard import user
 from sse_server.routes.owned import owned_job, session_name
 from sse_server.routes.streams import stream_started
 from sse_server.routes.table import EVENT_STREAM
@@ -58,6 +58,7 @@ async def start_job(request: web.Request, _: object, body: StartJob) -> web.Stre
     streams = EVENT_STREAM in request.headers.get("Accept", "")
     if streams and (refusal := parts.seats.refusal(user(request))):
         raise refusal
+    parts.guard.starts.take(user(request))
     submitted = await parts.runner.submit(_spec(request, body), await _once(request))
     record, replayed = submitted.record, submitted.receipt is None
     if streams:

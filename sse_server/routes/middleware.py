@@ -15,6 +15,13 @@ from aiohttp.typedefs import Handler
 from sse_server.errors import Draining, InvalidInput, NotFound, Problem, ServerError, TooLarge
 
 REQUEST_ID: Final = "X-Request-Id"
+PRIVATE: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+"""Answers are a user's own: not to be kept by a cache, nor to be run or framed as a page."""
+
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 logger = logging.getLogger(__name__)
@@ -45,7 +52,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 def problem(error: ServerError, request_id: str) -> web.Response:
     """The answer that an error makes."""
     status, title, code = error.status, error.title, error.code
-    return _answer(Problem(title, status, error.detail, code, request_id, error.errors or msgspec.UNSET), error.retry_after)
+    return _answer(
+        Problem(title, status, error.detail, code, request_id, error.errors or msgspec.UNSET), error.retry_after
+    )
 
 
 def _of_aiohttp(error: web.HTTPException, request_id: str) -> web.Response:
@@ -72,6 +81,8 @@ def _answer(said: Problem, retry_after: float | None) -> web.Response:
     answer = web.Response(body=msgspec.json.encode(said), status=said.status, content_type="application/problem+json")
     if retry_after is not None:
         answer.headers["Retry-After"] = str(math.ceil(retry_after))
+    if said.status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
 
 
@@ -80,5 +91,6 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
     response.headers[REQUEST_ID] = request.get("request_id", "")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Server"] = "sse-server"
-
-
+    if response.content_type != "text/event-stream":
+        for name, value in PRIVATE.items():
+            response.headers.setdefault(name, value)

@@ -10,15 +10,21 @@ from sse_server.errors import FieldError, InvalidInput, NotFound
 from sse_server.eventlog import Record
 from sse_server.events import SESSION_PATTERN, TYPE_PATTERN
 from sse_server.routes.house import house
-from sse_server.routes.identity import user
+from sse_server.routes.guard import identity
 
 MAX_TYPES: Final = 64
 
 
 async def owned_job(request: web.Request, *, work: bool = False) -> Record:
     """The job that the path names. Raises `NotFound` where it is not the caller's."""
-    record = await house(request).store.load(request.match_info["job_id"], work=work)
-    if record is None or record.spec.user != user(request):
+    return await owned(request, request.match_info["job_id"], work=work)
+
+
+async def owned(request: web.Request, job_id: str, *, work: bool = False) -> Record:
+    """A job of the caller's, or anybody's for an admin. Raises `NotFound`: what is another's does not exist."""
+    caller = identity(request)
+    record = await house(request).store.load(job_id, work=work)
+    if record is None or (record.spec.user != caller.user and "admin" not in caller.scopes):
         raise NotFound("no such job")
     return record
 

@@ -14,7 +14,7 @@ from sse_server.events import START, EventId
 from sse_server.hub import Cursor, Gap, judge
 from sse_server.routes.answers import EventPage, Snapshot, SnapshotJob, reply
 from sse_server.routes.house import house
-from sse_server.routes.identity import user
+from sse_server.routes.guard import user
 from sse_server.routes.owned import owned_job, session_name, type_filter
 
 POLL_AFTER: Final = 1000
@@ -24,10 +24,14 @@ POLL_AFTER: Final = 1000
 class PollQuery(Struct, frozen=True):
     """Which events."""
 
-    after: Annotated[str, Meta(description="An event id: what follows it is answered. `0`: from the start.")] | None = None
+    after: Annotated[str, Meta(description="An event id: what follows it is answered. `0`: from the start.")] | None = (
+        None
+    )
     limit: Annotated[int, Meta(ge=1, le=1000, description="Events in a page, at most.")] = 500
     wait: Annotated[float, Meta(ge=0, le=25, description="Seconds to wait for a first event.")] = 0.0
-    types: Annotated[str, Meta(description="Only these types, separated by commas; `done` always passes.")] | None = None
+    types: Annotated[str, Meta(description="Only these types, separated by commas; `done` always passes.")] | None = (
+        None
+    )
 
 
 class _Reading(Struct):
@@ -75,9 +79,7 @@ async def poll_session(request: web.Request, query: PollQuery, _: None) -> web.S
     reading = await _read(request, key, cursor, query, None, _keep_all(request, key))
     events = [Raw(event.json(key.session)) for event in reading.page.events]
     return reply(
-        EventPage(
-            events=events, next=_next(reading), done=False, poll_after_ms=_pause(reading, query), gap=reading.gap
-        )
+        EventPage(events=events, next=_next(reading), done=False, poll_after_ms=_pause(reading, query), gap=reading.gap)
     )
 
 

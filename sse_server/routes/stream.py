@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from typing import Literal
 
 from aiohttp import web
@@ -20,7 +22,10 @@ Replay = Literal["all", "snapshot", "none"]
 
 
 class JobStream:
-    """`began_here`: a POST began it, so it is neither rotated for its age nor ended before its job."""
+    """`began_here`: a POST began it, so it is neither rotated for its age nor ended before its job.
+
+    From `expires` on (Unix seconds) its reader may read no more.
+    """
 
     def __init__(
         self,
@@ -33,6 +38,7 @@ class JobStream:
         padding: int = 0,
         conflate: bool = False,
         began_here: bool = False,
+        expires: float = math.inf,
     ) -> None:
         self._house = house
         self._settings = house.settings.stream
@@ -41,6 +47,7 @@ class JobStream:
         self._surface = JobSurface(named)
         self._conflate = conflate
         self._began_here = began_here
+        self._expires = expires
         spec = record.spec
         self._key = LogKey(spec.user, spec.session)
         self._view = View(
@@ -55,21 +62,28 @@ class JobStream:
 
     async def run(self, cursor: Cursor | None, replay: Replay) -> None:
         """Write the stream on an open wire until it is over. A cursor wins over `replay`."""
-        with self._house.hub.subscribe(self._key, self._view, self._wire, cursor or Cursor.at(self._record.begin)) as subscriber:
+        with self._house.hub.subscribe(
+            self._key, self._view, self._wire, cursor or Cursor.at(self._record.begin)
+        ) as subscriber:
             self._subscriber = subscriber
             subscriber.patient = self._began_here
             subscriber.open(opening(self._settings.retry_ms))
-            if self._settings.max_age and not self._began_here:
-                age = self._settings.max_age * random.uniform(0.9, 1.0)
-                subscriber.deadline = (asyncio.get_running_loop().time() + age, "max_age")
+            subscriber.deadline = self._deadline()
             if cursor is None and replay != "all":
                 await self._skip(snapshot=replay == "snapshot")
             if self._record.done_is_gone:
                 await self._end_without_log(cursor)
-            ending = await subscriber.follow(
-                self._settings, self._on_gap, self._on_lag if self._conflate else None
-            )
+            ending = await subscriber.follow(self._settings, self._on_gap, self._on_lag if self._conflate else None)
             self._say(ending)
+
+    def _deadline(self) -> tuple[float, Ending]:
+        """When the stream must end, in the loop's time, and why: its token ends, or it is old."""
+        left: float = self._expires - time.time()
+        why: Ending = "token_expired"
+        oldest = self._settings.max_age * random.uniform(0.9, 1.0)  # noqa: S311  (spread, no secret)
+        if oldest and oldest < left and not self._began_here:
+            left, why = oldest, "max_age"
+        return asyncio.get_running_loop().time() + left, why
 
     async def _skip(self, *, snapshot: bool) -> None:
         """Go on where a snapshot stands; with it, or with nothing of the past."""
@@ -115,7 +129,9 @@ class JobStream:
             self._subscriber.send(self._surface.reconnect(Reconnect(ending, retry)))  # type: ignore[arg-type]
 
 
-async def refuse(request: web.Request, reason: Literal["draining", "overloaded"], retry_ms: int, *, named: bool) -> web.StreamResponse:
+async def refuse(
+    request: web.Request, reason: Literal["draining", "overloaded"], retry_ms: int, *, named: bool
+) -> web.StreamResponse:
     """A stream that can't be served now: a browser never comes back from a 503, so it is told to."""
     wire = Wire(request)
     await wire.open()

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from sse_server.eventlog import Record
 from sse_server.hub import Cursor
 from sse_server.routes.house import House, house
-from sse_server.routes.identity import user
+from sse_server.routes.guard import identity, user
 from sse_server.routes.owned import owned_job, type_filter
 from sse_server.routes.stream import JobStream, Replay, refuse
 from sse_server.routes.wire import Wire
@@ -20,11 +20,18 @@ class StreamQuery(Struct, frozen=True):
     """How to read a job's stream."""
 
     after: Annotated[str, Meta(description="An event id: what follows it is sent. `Last-Event-ID` wins.")] | None = None
-    replay: Annotated[Replay, Meta(description="Without a cursor: every event kept, a snapshot, or nothing of the past.")] = "all"
-    types: Annotated[str, Meta(description="Only these types, separated by commas; `done` and control events pass.")] | None = None
+    replay: Annotated[
+        Replay, Meta(description="Without a cursor: every event kept, a snapshot, or nothing of the past.")
+    ] = "all"
+    types: (
+        Annotated[str, Meta(description="Only these types, separated by commas; `done` and control events pass.")]
+        | None
+    ) = None
     named: Annotated[bool, Meta(description="Name each frame's event, for `addEventListener`.")] = False
     padding: Annotated[int, Meta(ge=0, description="Fill every flush up to so many bytes.")] | None = None
-    conflate: Annotated[bool, Meta(description="When lagging far behind, get a snapshot in place of what was missed.")] = False
+    conflate: Annotated[
+        bool, Meta(description="When lagging far behind, get a snapshot in place of what was missed.")
+    ] = False
 
 
 async def stream_job(request: web.Request, query: StreamQuery, _: None) -> web.StreamResponse:
@@ -48,6 +55,7 @@ async def stream_job(request: web.Request, query: StreamQuery, _: None) -> web.S
         types=types,
         padding=_padding(parts, query.padding),
         conflate=query.conflate,
+        expires=identity(request).expires,
     )
     with parts.seats.take(user(request)):
         await wire.open(stall=parts.settings.stream.write_timeout)
@@ -63,7 +71,14 @@ async def stream_started(request: web.Request, record: Record, *, replayed: bool
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     wire = Wire(request)
-    stream = JobStream(parts, record, wire, padding=parts.settings.stream.padding_bytes, began_here=True)
+    stream = JobStream(
+        parts,
+        record,
+        wire,
+        padding=parts.settings.stream.padding_bytes,
+        began_here=True,
+        expires=identity(request).expires,
+    )
     with parts.seats.take(user(request)):
         await wire.open(headers=headers, stall=parts.settings.stream.write_timeout)
         await stream.run(None, "all")

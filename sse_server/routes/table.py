@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from sse_server.agents.definition import fault
 from sse_server.errors import FieldError, InvalidInput, TooSlow
+from sse_server.routes.guard import Access
 from sse_server.routes.house import house
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -30,12 +31,13 @@ class Stream(Struct, frozen=True):
 class Route(Struct, frozen=True):
     """`handler` gets the request, the parsed query and the parsed body (None where `body` is).
 
-    `answers` are the types of good answers by status: a type, several, a `Stream`, or None for no body; `problems` are
+    `access` says who may; `answers` are the types of good answers by status: a type, several, a `Stream`, or None for no body; `problems` are
     the statuses that come as problem+json. What the route does is the first line of its handler's docstring.
     """
 
     method: str
     path: str
+    access: Access
     handler: Callable[..., Awaitable[web.StreamResponse]]
     answers: dict[int, tuple[Any, ...]]
     query: type[Struct] = Nothing
@@ -45,10 +47,11 @@ class Route(Struct, frozen=True):
 
     def add_to(self, app: web.Application) -> None:
         """Serve it. A GET never answers HEAD: on a stream that would write the body."""
-        query_type, handler = self.query, self.handler
+        query_type, handler, access = self.query, self.handler, self.access
         decoder = msgspec.json.Decoder(self.body) if self.body else None
 
         async def serve(request: web.Request) -> web.StreamResponse:
+            await house(request).guard.admit(request, access)
             query = read_query(request, query_type)
             body = read_body(await _whole(request), decoder) if decoder else None
             return await handler(request, query, body)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from sse_server.agents import Agent, Job, Outbox, Provider
 from sse_server.config import Emission
-from sse_server.errors import AgentUnknown, InvalidInput, JobCancelled
+from sse_server.errors import AgentUnknown, JobFailed
 from sse_server.eventlog import Claim, LogKey, Receipt, Write
 from sse_server.hub import Hub
 from sse_server.runner import body
@@ -18,31 +18,43 @@ from sse_server.runner.outcome import CANCELLED, INTERRUPTED, TIMED_OUT, Outcome
 
 StopReason = Literal["cancelled", "timeout", "interrupted", "lost"]
 
+ENDS: Final[dict[StopReason, Outcome]] = {
+    "cancelled": CANCELLED,
+    "timeout": TIMED_OUT,
+    "interrupted": INTERRUPTED,
+    "lost": INTERRUPTED,
+}
+
 logger = logging.getLogger(__name__)
 
 
 class Attempt:
     """The hub takes its events from here (`take`, `settle`).
 
-    `concluded` is set once the job has its `done`, or its next attempt; `stopped` once the agent's code runs no more.
+    `concluded` is set once the job has its `done` or waits for its next attempt, `stopped` once the agent's code runs
+    no more; `cancelled` is True once somebody wants the job to end.
     """
 
     def __init__(
         self, claim: Claim, hub: Hub, *, grace: float, durable: bool, cadence: Emission, llm: Provider | None
     ) -> None:
+        loop = asyncio.get_running_loop()
         self.spec = claim.record.spec
         self.number = claim.record.state.attempt
         self.key = LogKey(self.spec.user, self.spec.session)
-        self.concluded = asyncio.Event()
+        self.concluded: asyncio.Future[None] = loop.create_future()
         self.stopped = asyncio.Event()
         self.unresponsive = False
+        self.cancelled = False
         self._lease = claim.lease
         self._from_seq = claim.record.state.attempt_seq
         self._hub = hub
         self._grace = grace
         self._durable = durable
         self._delay = 0.0
-        self._stop: asyncio.Future[StopReason] = asyncio.get_running_loop().create_future()
+        self._work: asyncio.Future[Any] | None = None
+        self._stop: asyncio.Future[StopReason] = loop.create_future()
+        self._fence: asyncio.Future[None] = loop.create_future()
         self._outbox = Outbox(lambda: hub.mark(self))
         self._job = Job(
             id=self.spec.id,
@@ -67,57 +79,77 @@ class Attempt:
             self.stop("lost")
 
     def stop(self, why: StopReason) -> None:
-        """Ask the agent to stop: its next emit raises, its next `await` is cancelled. The first reason counts."""
-        if not self._stop.done():
+        """Ask the agent to stop: its next emit raises, its next `await` is cancelled.
+
+        The first reason counts; one that comes after the agent has returned changes nothing about how that went.
+        """
+        self.cancelled = self.cancelled or why == "cancelled"
+        if not self._stop.done() and not (self._work and self._work.done()):
             self._stop.set_result(why)
-        self._outbox.close("the job was cancelled" if why == "cancelled" else f"the job is over: {why}")
+            self._outbox.close("the job was cancelled" if why == "cancelled" else f"the job is over: {why}")
+
+    def fence(self) -> None:
+        """Wait no longer for an agent that was asked to stop."""
+        if not self._fence.done():
+            self._fence.set_result(None)
+
+    def conclude(self) -> None:
+        """Nothing more is to be written by it."""
+        if not self.concluded.done():
+            self.concluded.set_result(None)
 
     async def run(self, agent: Agent | None) -> float | None:
         """From the claim to the job's end (None), or to its next attempt (seconds until it may begin)."""
-        outcome = await self._perform(agent)
-        again = await self._conclude(outcome, agent)
-        self.concluded.set()
-        return again
-
-    async def _perform(self, agent: Agent | None) -> Outcome:
-        if agent is None or self._stop.done():
-            self.stopped.set()
-            return CANCELLED if agent else failed(AgentUnknown("The server no longer has this agent."))
         try:
-            value = agent.read_input(self.spec.input)
-        except InvalidInput as error:
+            self._start(agent)
+        except Exception as error:  # noqa: BLE001  (whatever happens, a job ends with its `done`)
             self.stopped.set()
-            return failed(error)
-        work = body.start(agent, value, self._job)
-        work.add_done_callback(self._ended)
-        await asyncio.wait([work, self._stop], timeout=self.spec.timeout, return_when=asyncio.FIRST_COMPLETED)
-        if work.done() and not self._stop.done():
-            return self._outcome_of(work, agent)
-        if not self._stop.done():
-            self.stop("timeout")
-        return await self._stopping(work, self._stop.result())
+            return await self._conclude(self._failed(error), agent)
+        return await self._conclude(await self._watch(agent), agent)
 
-    async def _stopping(self, work: asyncio.Future[Any], why: StopReason) -> Outcome:
+    def _start(self, agent: Agent | None) -> None:
+        if self._stop.done():
+            self.stopped.set()
+            return
+        if agent is None:
+            raise AgentUnknown("The server no longer has this agent.")
+        self._work = body.start(agent, agent.read_input(self.spec.input), self._job)
+        self._work.add_done_callback(self._ended)
+
+    async def _watch(self, agent: Agent | None) -> Outcome:
+        work = self._work
+        if work and agent:
+            await asyncio.wait([work, self._stop], timeout=self.spec.timeout, return_when=asyncio.FIRST_COMPLETED)
+            if work.done() and not self._stop.done():
+                return self._outcome_of(work, agent)
+            self.stop("timeout")
+            await self._stopping(work)
+        why = self._stop.result()
+        # An agent that still runs must not meet its own next attempt; only the end of this process ends it for certain.
+        retry = ENDS[why].retry and (why == "interrupted" or not self.unresponsive)
+        return msgspec.structs.replace(ENDS[why], retry=retry)
+
+    async def _stopping(self, work: asyncio.Future[Any]) -> None:
         if isinstance(work, asyncio.Task):
             work.cancel()
-        await asyncio.wait([work], timeout=self._grace)
+        await asyncio.wait([work, self._fence], timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             self.unresponsive = True
             logger.warning("an agent does not stop", extra={"job_id": self.spec.id, "agent": self.spec.agent})
-        outcome = {"cancelled": CANCELLED, "timeout": TIMED_OUT}.get(why, INTERRUPTED)
-        # An agent that still runs must not meet its own next attempt.
-        return msgspec.structs.replace(outcome, retry=outcome.retry and not self.unresponsive)
 
     def _outcome_of(self, work: asyncio.Future[Any], agent: Agent) -> Outcome:
-        if work.cancelled():
-            return failed(JobCancelled("the agent cancelled itself"))
-        error = work.exception()
-        if error is None:
-            try:
-                return succeeded(agent.write_result(work.result()))
-            except Exception as invalid:
-                error = invalid
-        logger.error("an agent failed", exc_info=error, extra={"job_id": self.spec.id, "agent": self.spec.agent})
+        try:
+            return succeeded(agent.write_result(work.result()))
+        except BaseException as error:  # noqa: BLE001  (nothing is awaited here: it is all the agent's)
+            return self._failed(error)
+
+    def _failed(self, error: BaseException) -> Outcome:
+        """The whole story goes to the server's log, unless the agent itself has put it into words for its user."""
+        fields = {"job_id": self.spec.id, "agent": self.spec.agent, "attempt": self.number}
+        if isinstance(error, JobFailed):
+            logger.info("an agent gave up", extra=fields)
+        else:
+            logger.error("an agent failed", exc_info=error, extra=fields)
         return failed(error)
 
     async def _conclude(self, outcome: Outcome, agent: Agent | None) -> float | None:

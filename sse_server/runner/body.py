@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+from collections.abc import Callable
+from functools import partial
 from threading import Thread
 from typing import Any
 
@@ -14,7 +16,7 @@ from sse_server.agents import Agent, Job
 from sse_server.errors import InvalidEvent
 
 
-class AgentExit(Exception):  # noqa: N818
+class AgentExit(Exception):
     """The agent called `exit()`; a server does not."""
 
 
@@ -42,8 +44,7 @@ async def _async_generator(agent: Agent, value: Any, job: Job) -> None:
     try:
         async with contextlib.aclosing(agent.function(value, job)) as items:
             async for item in items:
-                _emit(job, item)
-                await job.outbox.room()
+                await job.outbox.patiently(partial(_emit, job, item))
     except (SystemExit, KeyboardInterrupt) as error:
         raise AgentExit from error
 
@@ -64,35 +65,44 @@ def _emit(job: Job, item: Any) -> None:
     if isinstance(item, str):
         job.token(item)
         return
-    fields = msgspec.to_builtins(item) if isinstance(item, msgspec.Struct) else item
-    if not isinstance(fields, dict) or "type" not in fields:
+    fields = _fields(item) if isinstance(item, msgspec.Struct) else item
+    if not isinstance(fields, dict) or "type" not in fields or not all(isinstance(name, str) for name in fields):
         raise InvalidEvent("an agent yields text, or an object with a type")
     job.emit(**fields)
 
 
-def _in_thread(name: str, call: Any) -> asyncio.Future[Any]:
+def _fields(item: msgspec.Struct) -> Any:
+    try:
+        return msgspec.to_builtins(item)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidEvent(f"a yielded struct can't be written as JSON: {error}") from None
+
+
+def _in_thread(name: str, call: Callable[[], Any]) -> asyncio.Future[Any]:
     """Its own thread, that a process may leave behind: a pool would wait for a hanging agent at exit."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
 
     def settle(result: Any, error: BaseException | None) -> None:
-        if future.cancelled():
-            return
         if error is None:
             future.set_result(result)
         else:
             future.set_exception(error)
 
     def run() -> None:
-        result, error = None, None
+        result: Any = None
+        error: BaseException | None = None
         try:
             result = context.run(call)
-        except Exception as raised:
-            error = raised
-        except BaseException as raised:
+        except (SystemExit, KeyboardInterrupt) as raised:
             error = AgentExit()
             error.__cause__ = raised
+        except StopIteration as raised:  # which no future takes
+            error = RuntimeError("the agent raised StopIteration")
+            error.__cause__ = raised
+        except BaseException as raised:  # noqa: BLE001  (whatever it raises is its job's end, and no more)
+            error = raised
         with contextlib.suppress(RuntimeError):  # the loop is closed: the server has gone
             loop.call_soon_threadsafe(settle, result, error)
 

@@ -7,13 +7,18 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from sse_server.errors import AgentError, InvalidInput, JobFailed
+from sse_server.errors import AgentError, AgentUnknown, InvalidInput, JobFailed
 from sse_server.eventlog.order import now
 from sse_server.events import Draft, EndStatus, ErrorInfo, FinishReason, encode_fields, without_none
 from sse_server.runner.body import AgentExit
 
 MAX_BACKOFF: Final = 60.0
 """Seconds between two attempts, at the most."""
+MAX_DOUBLINGS: Final = 64
+"""A job may have more attempts than a float has powers of two."""
+MAX_CODE: Final = 128
+MAX_MESSAGE: Final = 4096
+"""Characters that reach a user of what an agent says about its failure: `done` has to fit into an event."""
 
 
 class Outcome(Struct, frozen=True):
@@ -55,9 +60,9 @@ def failed(error: BaseException) -> Outcome:
     """The agent raised: its own words for its user, or a code and a sentence that give nothing away."""
     match error:
         case JobFailed():
-            return _error(error.code, error.message, retry=error.retry)
-        case AgentError() | InvalidInput():
-            return _error(error.code, error.detail, retry=False)
+            return _error(str(error.code)[:MAX_CODE], str(error.message)[:MAX_MESSAGE], retry=error.retry)
+        case AgentError() | AgentUnknown() | InvalidInput():
+            return _error(error.code, error.detail[:MAX_MESSAGE], retry=False)
         case AgentExit():
             return _error("agent_error", "The agent tried to stop the server.", retry=False)
         case _:
@@ -70,4 +75,4 @@ def _error(code: str, message: str, *, retry: bool) -> Outcome:
 
 def backoff(first: float, attempt: int) -> float:
     """Seconds until the attempt after `attempt`: each waits twice as long as the one before."""
-    return float(min(MAX_BACKOFF, first * 2 ** (attempt - 1)))
+    return float(min(MAX_BACKOFF, first * 2 ** min(attempt - 1, MAX_DOUBLINGS)))

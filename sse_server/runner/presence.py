@@ -31,8 +31,9 @@ class Presence:
     def __init__(self, cancel: Callable[[str], None], *, retry: float) -> None:
         self._cancel = cancel
         self._retry = retry
-        self._open: dict[LogKey, Counter[str | None]] = {}
         self._guards: dict[LogKey, dict[str, _Guard]] = {}
+        self._watching: dict[LogKey, Counter[str | None]] = {}
+        self._expected: dict[tuple[LogKey, str | None], asyncio.TimerHandle] = {}
 
     def guard(self, spec: JobSpec) -> None:
         """Watch over the watchers of a job, unless it runs on without them."""
@@ -43,8 +44,7 @@ class Presence:
         # `cancel` waits for the first stream; `cancel_after` counts from the job's creation.
         guard = _Guard(spec.id, patience, armed=policy != "cancel" or self._watched(key, spec.id))
         self._guards.setdefault(key, {})[spec.id] = guard
-        if guard.armed and not self._watched(key, spec.id):
-            self._count_down(guard, 0.0)
+        self._count_down(key, guard)
 
     def release(self, spec: JobSpec) -> None:
         """The job is over."""
@@ -57,48 +57,69 @@ class Presence:
 
     def came(self, key: LogKey, job_id: str | None) -> None:
         """A stream opened."""
-        self._enter(key, job_id, arms=True)
+        self._enter(key, job_id)
+        for guard in self._concerned(key, job_id):
+            guard.armed = True
 
     def left(self, key: LogKey, job_id: str | None, ending: Ending) -> None:
         """A stream is over; one that the server ended may come back."""
-        self._leave(key, job_id, 0.0 if ending == "gone" else self._retry + RETURN)
+        if ending != "gone":
+            self._expect(key, job_id, self._retry + RETURN)
+        self._leave(key, job_id)
 
     @contextlib.contextmanager
     def polling(self, key: LogKey, job_id: str | None) -> Iterator[None]:
         """A poll is presence too, until the next one is due."""
-        self._enter(key, job_id, arms=False)
+        self._enter(key, job_id)
         try:
             yield
         finally:
-            self._leave(key, job_id, RETURN)
+            self._expect(key, job_id, RETURN)
+            self._leave(key, job_id)
 
-    def _enter(self, key: LogKey, job_id: str | None, *, arms: bool) -> None:
-        self._open.setdefault(key, Counter())[job_id] += 1
+    def _expect(self, key: LogKey, job_id: str | None, seconds: float) -> None:
+        """A reader who may come back is there for so long, whoever else goes meanwhile."""
+        if not self._concerned(key, job_id):
+            return
+        loop, until = asyncio.get_running_loop(), 0.0
+        if before := self._expected.pop((key, job_id), None):
+            until = before.when()
+            before.cancel()
+        else:
+            self._enter(key, job_id)
+        until = max(until, loop.time() + seconds)
+        self._expected[key, job_id] = loop.call_at(until, self._stayed_away, key, job_id)
+
+    def _stayed_away(self, key: LogKey, job_id: str | None) -> None:
+        del self._expected[key, job_id]
+        self._leave(key, job_id)
+
+    def _enter(self, key: LogKey, job_id: str | None) -> None:
+        self._watching.setdefault(key, Counter())[job_id] += 1
         for guard in self._concerned(key, job_id):
-            guard.armed = guard.armed or arms
             if guard.timer:
                 guard.timer.cancel()
                 guard.timer = None
 
-    def _leave(self, key: LogKey, job_id: str | None, grace: float) -> None:
-        counts = self._open[key]
+    def _leave(self, key: LogKey, job_id: str | None) -> None:
+        counts = self._watching[key]
         counts[job_id] -= 1
         if not counts[job_id]:
             del counts[job_id]
         if not counts:
-            del self._open[key]
+            del self._watching[key]
         for guard in self._concerned(key, job_id):
-            if guard.armed and not self._watched(key, guard.job_id):
-                self._count_down(guard, grace)
+            self._count_down(key, guard)
 
     def _concerned(self, key: LogKey, job_id: str | None) -> list[_Guard]:
         guards = self._guards.get(key, {})
         return [guard for guard in guards.values() if job_id in {None, guard.job_id}]
 
     def _watched(self, key: LogKey, job_id: str) -> bool:
-        counts = self._open.get(key)
+        counts = self._watching.get(key)
         return bool(counts and (counts[None] or counts[job_id]))
 
-    def _count_down(self, guard: _Guard, grace: float) -> None:
-        loop = asyncio.get_running_loop()
-        guard.timer = loop.call_later(guard.patience + grace, self._cancel, guard.job_id)
+    def _count_down(self, key: LogKey, guard: _Guard) -> None:
+        if guard.armed and not self._watched(key, guard.job_id):
+            loop = asyncio.get_running_loop()
+            guard.timer = loop.call_later(guard.patience, self._cancel, guard.job_id)

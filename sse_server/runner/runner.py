@@ -1,4 +1,4 @@
-"""The life of jobs: submit, run, retry, cancel, time out, drain, sweep.
+"""The life of jobs: submit, run, retry, cancel, time out, drain.
 
 aiojobs runs the attempts; whether there is room is decided before, here: its `spawn` would wait where a full server
 has to say no. `done` is written by the attempt's runner, never by the agent's coroutine, which may never be entered.
@@ -7,28 +7,31 @@ has to say no. `done` is written by the attempt's runner, never by the agent's c
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import time
-from typing import Literal
+from typing import Any, Final, Literal
 
 from aiojobs import Scheduler
 from msgspec import Struct
 
 from sse_server.agents import Provider, Registry
 from sse_server.config import Emission, Jobs
-from sse_server.errors import Draining, StoreUnavailable
-from sse_server.eventlog import Claim, IdempotencyKey, LogKey, Record, Store, Submitted, Write
-from sse_server.events import Draft
+from sse_server.errors import Draining, QueueFull, StoreUnavailable
+from sse_server.eventlog import IdempotencyKey, Record, Store, Submitted, Write
 from sse_server.hub import Hub
 from sse_server.jobs import JobSpec
 from sse_server.runner.attempt import Attempt
-from sse_server.runner.outcome import CANCELLED, INTERRUPTED, Outcome
+from sse_server.runner.clerk import Clerk, key_of
+from sse_server.runner.outcome import CANCELLED, INTERRUPTED
 from sse_server.runner.presence import Presence
+from sse_server.runner.slots import Slots
+from sse_server.runner.sweep import Sweep
 
-CLAIMS = 16
-"""Jobs that are claimed at once: one group commit takes them all."""
+LAST_WORDS: Final = 1.0
+"""Seconds that the store gets at the end of a drain to take what became of the jobs."""
+PAUSE: Final = 1.0
+"""Seconds until a store that failed is asked again."""
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,7 @@ class Runner:
         cadence: Emission,
         llm: Provider | None = None,
     ) -> None:
+        worker = f"{os.getpid()}-{os.urandom(4).hex()}"
         self.registry = registry
         self.draining = False
         self.presence = Presence(self._abandoned, retry=retry)
@@ -62,212 +66,139 @@ class Runner:
         self._hub = hub
         self._rules = rules
         self._per_user = per_user
-        self._cadence = cadence
-        self._llm = llm
-        self._worker = f"{os.getpid()}-{os.urandom(4).hex()}"
-        self._attempts: dict[str, Attempt] = {}
-        self._claiming = asyncio.Lock()
-        self._work = asyncio.Event()
+        self._clerk = Clerk(store, hub, self.presence)
+        self._slots = Slots(store, hub, self._clerk, registry, rules, worker=worker, cadence=cadence, llm=llm)
+        self._sweep = Sweep(store, self._clerk, registry, rules, worker=worker, wake=self._slots.wake)
+        self._hurry = asyncio.Event()
         self._scheduler: Scheduler
         self._loops: list[asyncio.Task[None]] = []
         self._abandoning: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Sweep what an earlier process left running, then begin to take jobs."""
-        self._scheduler = Scheduler(limit=None, pending_limit=0, close_timeout=self._rules.cancel_grace)
+        self._scheduler = Scheduler(limit=None, close_timeout=self._rules.cancel_grace)
         self._hub.audience = self.presence
-        await self._sweep()
+        await self._sweep.reclaim()
         self._loops = [
-            asyncio.create_task(self._fill(), name="runner"),
-            asyncio.create_task(self._keep(), name="sweeper"),
+            asyncio.create_task(self._slots.fill(self._scheduler), name="slots"),
+            asyncio.create_task(self._sweep.run(), name="sweep"),
         ]
-        self._work.set()
+        self._slots.wake()
 
     async def submit(self, spec: JobSpec, once: IdempotencyKey | None = None) -> Submitted:
-        """Queue a job. Raises `AgentUnknown`, `InvalidInput`, `QueueFull`, `TooManyJobs`, `Draining`, and
-        `IdempotencyMismatch`.
+        """Queue a job.
+
+        Raises `AgentUnknown`, `InvalidInput`, `QueueFull`, `TooManyJobs`, `Draining`, and `IdempotencyMismatch`.
         """
         if self.draining:
             raise Draining("the server is about to stop; try again soon", retry_after=5)
         self.registry.get(spec.agent).read_input(spec.input)
-        room = self._rules.queue_size + self._free
-        submitted = await self._store.submit(spec, room=room, per_user=self._per_user, once=once)
-        if submitted.receipt and submitted.draft:
-            self._hub.stored(Write(_key(spec), [submitted.draft], spec.id), submitted.receipt)
-            self.presence.guard(spec)
-            self._work.set()
-        return submitted
+        # Shielded: who goes away meanwhile must not leave a job behind that nobody here has heard of.
+        return await self._scheduler.shield(self._queue(spec, once))
 
     async def cancel(self, record: Record, *, wait: float = 0.0) -> Cancellation:
-        """Ask a job to stop, and wait up to `wait` seconds until it has really stopped. An ended job stays as it is."""
-        since, spec = time.monotonic(), record.spec
-        attempt = None
-        if not record.state.done:
-            await self._store.request_cancel(spec.id)
-            if await self._end(record, "", CANCELLED):
-                return Cancellation("stopped", _ms(since))
-            async with self._claiming:  # a claim that is under way is an attempt afterwards
-                attempt = self._attempts.get(spec.id)
-            if attempt:
-                attempt.stop("cancelled")
-        attempt = attempt or self._attempts.get(spec.id)
-        if attempt and wait:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(attempt.concluded.wait(), wait)
-        return Cancellation(_state(record, attempt), _ms(since))
+        """Ask a job to stop, and wait up to `wait` seconds until it has, or is unresponsive.
 
-    async def drain(self, timeout: float) -> None:
-        """Take nothing new, give running jobs `timeout` seconds, then interrupt them; requeue what may be retried."""
+        An ended job stays as it is.
+        """
+        since = time.monotonic()
+        attempt = await self._scheduler.shield(self._stop(record))
+        if attempt and wait:
+            await asyncio.wait([attempt.concluded], timeout=wait)
+        state = _state(attempt) if attempt else await self._state_elsewhere(record.spec.id)
+        return Cancellation(state, round((time.monotonic() - since) * 1000))
+
+    async def drain(self, within: float) -> None:
+        """Take nothing new, and end what runs within so many seconds; requeue what may be retried.
+
+        Jobs run on until `jobs.cancel_grace` before that; an agent that then does not stop is left behind.
+        """
         self.draining = True
-        for loop in self._loops:
-            loop.cancel()
-        running = [asyncio.ensure_future(a.concluded.wait()) for a in self._attempts.values()]
-        if running and timeout:
-            await asyncio.wait(running, timeout=timeout)
-        for attempt in self._attempts.values():
+        async with self._slots.claiming:  # what is claimed just now is an attempt afterwards, like the others
+            for task in self._loops:
+                task.cancel()
+        attempts = list(self._slots.attempts.values())
+        concluded: asyncio.Future[Any] = asyncio.gather(*(attempt.concluded for attempt in attempts))
+        grace = min(self._rules.cancel_grace, within)
+        hurry: asyncio.Future[Any] = asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait([concluded, hurry], timeout=within - grace, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        for attempt in attempts:
             attempt.stop("interrupted")
-        if running:
-            await asyncio.wait(running)
+        await asyncio.wait([concluded], timeout=grace)
+        for attempt in attempts:
+            attempt.fence()
+        await asyncio.wait([concluded], timeout=LAST_WORDS)
         if not self._store.durable:
             for record in await self._store.queued():
-                await self._end(record, "", INTERRUPTED)
+                await self._clerk.end(record, INTERRUPTED)
         await self._scheduler.close()
+
+    def hurry(self) -> None:
+        """Cut the drain short: what still runs is interrupted now."""
+        self._hurry.set()
 
     def work_arrived(self) -> None:
         """Another process queued a job."""
-        self._work.set()
+        self._slots.wake()
 
     def cancel_here(self, job_id: str) -> None:
         """Another process was asked to stop a job that may run here."""
-        if attempt := self._attempts.get(job_id):
+        if attempt := self._slots.attempts.get(job_id):
             attempt.stop("cancelled")
 
-    @property
-    def _free(self) -> int:
-        return max(0, self._rules.concurrency - len(self._attempts))
+    async def _queue(self, spec: JobSpec, once: IdempotencyKey | None) -> Submitted:
+        submitted = await self._admit(spec, once)
+        if submitted.receipt and submitted.draft:
+            self._hub.stored(Write(key_of(submitted.record), [submitted.draft], spec.id), submitted.receipt)
+            self.presence.guard(spec)
+            self._slots.wake()
+        return submitted
 
-    async def _fill(self) -> None:
-        """Claim jobs while there is room for them."""
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            wanted = min(1, self._free)
-            while wanted:
-                async with self._claiming:
-                    claims = await self._claim(wanted)
-                    for claim in claims:
-                        await self._begin(claim)
-                if len(claims) < wanted:
-                    break
-                wanted = min(self._free, CLAIMS)
-
-    async def _claim(self, wanted: int) -> list[Claim]:
-        """Up to so many jobs; asked for at once, so that one commit takes them all."""
-        claiming = (self._store.claim(self._worker, self._rules.lease) for _ in range(wanted))
-        return [claim for claim in await asyncio.gather(*claiming) if claim]
-
-    async def _begin(self, claim: Claim) -> None:
-        spec = claim.record.spec
-        if claim.receipt and claim.draft:
-            self._hub.stored(Write(_key(spec), [claim.draft], spec.id, claim.lease), claim.receipt)
-        attempt = Attempt(
-            claim,
-            self._hub,
-            grace=self._rules.cancel_grace,
-            durable=self._store.durable,
-            cadence=self._cadence,
-            llm=self._llm,
-        )
-        self._attempts[spec.id] = attempt
-        self.presence.guard(spec)
-        if claim.record.cancel_requested:
-            attempt.stop("cancelled")
-        await self._scheduler.spawn(self._run(attempt))
-
-    async def _run(self, attempt: Attempt) -> None:
-        """An attempt keeps its slot until its agent's code runs no more, also where its job has ended before."""
-        spec = attempt.spec
+    async def _admit(self, spec: JobSpec, once: IdempotencyKey | None) -> Submitted:
+        """The store counts who waits. A job on its way from there to its slot may seem to be in both, or in neither."""
+        slots, room = self._slots, self._rules.queue_size
+        reserved = slots.reserved
         try:
-            agent = self.registry.get(spec.agent) if spec.agent in self.registry else None
-            again = await attempt.run(agent)
-            if again is None:
-                self.presence.release(spec)
-            else:
-                asyncio.get_running_loop().call_later(again, self._work.set)
-            await attempt.stopped.wait()
-        finally:
-            if self._attempts.get(spec.id) is attempt:
-                del self._attempts[spec.id]
-            self._work.set()
+            return await self._store.submit(spec, room=room + slots.free - reserved, per_user=self._per_user, once=once)
+        except QueueFull:
+            if not reserved:
+                raise
+        async with slots.claiming:
+            return await self._store.submit(spec, room=room + slots.free, per_user=self._per_user, once=once)
 
-    async def _keep(self) -> None:
-        """Renew the leases, look for jobs whose worker died, and let go of what may not stay."""
-        trimmed = time.monotonic()
-        while True:
-            await asyncio.sleep(min(self._rules.lease / 3, self._rules.sweep_interval))
-            try:
-                await self._store.renew(self._worker, self._rules.lease)
-                await self._sweep()
-                if time.monotonic() - trimmed >= self._rules.sweep_interval:
-                    trimmed = time.monotonic()
-                    await self._store.trim()
-            except StoreUnavailable as error:
-                logger.error("the sweep waits: %s", error.detail)
+    async def _stop(self, record: Record) -> Attempt | None:
+        """The attempt that has to stop before the job is cancelled; None: it waited, or had ended, or is not here."""
+        job_id = record.spec.id
+        if not record.state.done:
+            await self._store.request_cancel(job_id)
+            record = await self._store.load(job_id) or record  # its attempt may be another one by now
+        if not record.state.done and not await self._clerk.end(record, CANCELLED):
+            async with self._slots.claiming:
+                self.cancel_here(job_id)
+        return self._slots.attempts.get(job_id)
 
-    async def _sweep(self) -> None:
-        """Jobs whose worker died: another attempt where the agent allows it, else their `done`."""
-        for claim in await self._store.reclaim(self._worker, self._rules.lease):
-            record, spec = claim.record, claim.record.spec
-            number = record.state.attempt
-            agent = self.registry.get(spec.agent) if spec.agent in self.registry else None
-            if record.cancel_requested:
-                await self._end(record, claim.lease, CANCELLED)
-            elif agent and number <= agent.retries:
-                draft = INTERRUPTED.reset(number, record.state.attempt_seq)
-                await self._write(record, claim.lease, draft)
-                self._work.set()
-            else:
-                await self._end(record, claim.lease, INTERRUPTED)
-
-    async def _end(self, record: Record, lease: str, outcome: Outcome) -> bool:
-        """Write the `done` of a job that no attempt of this process runs; False when the job is another's."""
-        ended = await self._write(record, lease, outcome.done(record.state.attempt))
-        if ended:
-            self.presence.release(record.spec)
-        return ended
-
-    async def _write(self, record: Record, lease: str, draft: Draft) -> bool:
-        write = Write(_key(record.spec), [draft], record.spec.id, lease)
-        (receipt,) = await self._store.append([write])
-        if receipt:
-            self._hub.stored(write, receipt)
-        return receipt is not None
+    async def _state_elsewhere(self, job_id: str) -> Literal["requested", "stopped"]:
+        record = await self._store.load(job_id)
+        return "stopped" if record is None or record.state.done else "requested"
 
     def _abandoned(self, job_id: str) -> None:
         """Nobody has watched that job for as long as it asked."""
         if not self.draining:
-            task = asyncio.ensure_future(self._cancel_abandoned(job_id))
+            task = asyncio.create_task(self._cancel_abandoned(job_id))
             self._abandoning.add(task)
             task.add_done_callback(self._abandoning.discard)
 
     async def _cancel_abandoned(self, job_id: str) -> None:
-        if record := await self._store.load(job_id):
-            logger.info("nobody watches any more", extra={"job_id": job_id})
-            await self.cancel(record)
+        try:
+            if record := await self._store.load(job_id):
+                logger.info("nobody watches any more", extra={"job_id": job_id})
+                await self.cancel(record)
+        except StoreUnavailable:
+            asyncio.get_running_loop().call_later(PAUSE, self._abandoned, job_id)
 
 
-def _key(spec: JobSpec) -> LogKey:
-    return LogKey(spec.user, spec.session)
-
-
-def _ms(since: float) -> int:
-    return round((time.monotonic() - since) * 1000)
-
-
-def _state(record: Record, attempt: Attempt | None) -> Literal["requested", "stopped", "unresponsive"]:
-    if attempt is None:
-        # Ended long ago; or it runs in another process, which is told through the store.
-        return "stopped" if record.state.done else "requested"
+def _state(attempt: Attempt) -> Literal["requested", "stopped", "unresponsive"]:
     if attempt.stopped.is_set():
         return "stopped"
     return "unresponsive" if attempt.unresponsive else "requested"

@@ -124,9 +124,9 @@ def _unshown_figures(sentence: str, words: list[Token], grounds: Grounds) -> Ite
         if not grounds.years(years, _object(sentence[end:])):
             yield sentence[start:end], "years"
     for token in words:
-        if token.number and not any(start <= token.start < end for _, start, end in in_years):  # noqa: SIM102
-            if not grounds.figure(token.form, about):
-                yield token.text, "number"
+        is_years = any(start <= token.start < end for _, start, end in in_years)
+        if token.number and not is_years and not grounds.figure(token.form, about):
+            yield token.text, "number"
 
 
 def _object(rest: str) -> frozenset[str]:

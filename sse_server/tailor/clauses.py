@@ -1,18 +1,28 @@
 """Clauses: a résumé's line as a part of a sentence, and sentences put together from such parts."""
 
+# ruff: noqa: SIM905  (a table of words is read as words)
+
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from typing import Final
 
-from sse_server.tailor.lexicon import CASED
+from sse_server.tailor.synonyms import CASED
 from sse_server.tailor.terms import is_verb
 from sse_server.tailor.words import form
 
 _LONGEST: Final = 200
 _SHORTEST: Final = 40
 _LEADS: Final = re.compile(r"(?:I\s(?:have\s)?|(?:was\s)?responsible\sfor\s(?=\w+ing\b))", re.IGNORECASE)
+_ALSO_VERBS: Final = frozenset(
+    """
+    administer assemble audit budget calibrate care cater code compile cook curate diagnose draft host inspect install
+    interview moderate onboard order patrol recruit schedule script sketch stock transport treat triage weld
+    """.split()
+)
+"""Verbs at the head of a line that are things, and requirements, elsewhere."""
+
 _BOUNDARY: Final = re.compile(r"[;,]\s|\s[—–-]\s|\.\s")  # noqa: RUF001
 
 
@@ -28,9 +38,9 @@ def as_sentence(text: str, *, capital: bool = True) -> str:
     clause = _clipped(text.strip().rstrip(" .;,:|"), 2 * _LONGEST)
     if not clause:
         return ""
-    first = clause.split()[0]
-    if capital and form(first) == form(first[:1].upper() + first[1:]):
-        clause = clause[:1].upper() + clause[1:]
+    first, upper = clause.split()[0], clause[0].upper()
+    if capital and len(upper) == 1 and form(first) == form(upper + first[1:]):
+        clause = upper + clause[1:]
     return clause if clause.endswith(("!", "?", "…", "。")) else f"{clause}."
 
 
@@ -38,7 +48,7 @@ def begins_with_verb(text: str) -> bool:
     """True for `Built a service` and `cut costs`, where the first word is what somebody did."""
     word = text.split(maxsplit=1)[0] if text.strip() else ""
     regular = word[1:].islower() and word.isalpha()
-    return regular and (is_verb(form(word)) or (word.endswith("ed") and len(word) > 4))
+    return regular and (is_verb(form(word)) or word.lower() in _ALSO_VERBS or (word.endswith("ed") and len(word) > 4))
 
 
 def listed(items: Sequence[str]) -> str:
@@ -57,4 +67,5 @@ def _clipped(text: str, longest: int = _LONGEST) -> str:
     if len(text) <= longest:
         return text
     ends = [found.start() for found in _BOUNDARY.finditer(text, _SHORTEST, longest)]
-    return text[: ends[-1]] if ends else text[: text.rfind(" ", _SHORTEST, longest)].rstrip(" ,;")
+    end = ends[-1] if ends else text.rfind(" ", _SHORTEST, longest)
+    return text[: end if end > 0 else longest].rstrip(" ,;")

@@ -1,4 +1,4 @@
-"""The words that the tailor knows: which carry no meaning, which say little, which mean the same, which are titles.
+"""The words that the tailor knows: which carry no meaning, which say little, which are titles.
 
 Nothing here limits what is understood: a word in no table counts in full, by how often and where the posting says it.
 """
@@ -11,27 +11,25 @@ from typing import Final
 
 STOP: Final = frozenset(
     """
-    a about above across after again against all along also although am among an and another any are aren't around as
-    at away back be because been before being below between both but by can can't cannot could did do does doesn't
-    doing don't done down during each either else enough even every everyone everything for from further get gets got
-    had has have having he her here hers herself him himself his how however i i'm if in instead into is isn't it its
-    itself just keep keeps kept let like ll many may maybe me might mine more most much must my myself near neither no
-    nobody nor not nothing now of off often on once one only onto or other others otherwise our ours ourselves out over
-    own per perhaps quite rather re really s same shall she should since so some somebody something sometimes soon
-    still such t than that that's the their theirs them themselves then there these they they're this those though
-    through throughout till to together too toward towards under until up upon us ve very via was we we're were what
-    when where whether which while who whole whom whose why will with within without won't would yes yet you you'll
-    you're your yours yourself e.g eg i.e ie etc vs
-    aber als auch auf aus bei bis das dem den der des die dich doch du ein eine einem einen einer eines er es für hat
-    ich ihr ihre ihren im ist kein mit nach nicht noch oder sein seine sich sie sind sowie über um und uns unser unsere
-    unseren von vom vor werden wir wird zu zum zur
-    au aux avec ce ces cette dans de du elle en est et il ils la le les leur leurs mais nos notre nous ou où par pas
-    pour que qui sa ses son sont sur un une vos votre vous à
-    al como con cual del el ella ellos este esta esto las lo los muy más nuestra nuestro o para pero por se ser sin
-    su sus también tu una uno y è e di che della delle dei degli gli nel nella per sono ao aos com da das dos em mais
-    não na nas no nos os pela pelo são sua suas uma
-    och att det den av för med på ett eller som är har vi du din ditt dina vår våra inte från till om kan ska
-    het een van voor met niet ook zijn wij jij je onze bij
+    a about above across after again against all along also although always am among an and another any are aren't
+    around as at away back be because been before being below between both but by can can't cannot could did do does
+    doesn't doing don't done down during each either else enough even every everyone everything for from further get
+    gets got had has have having he her here hers herself him himself his how however i i'm if in instead into is
+    isn't it its itself just keep keeps kept let like ll many may maybe me might mine more most much must my myself
+    near neither never no nobody nor not nothing now of off often on once one only onto or other others otherwise our
+    ours ourselves out over own per perhaps quite rather re really s same shall she should since so some somebody
+    something sometimes soon still such t than that that's the their theirs them themselves then there these they
+    they're this those though through throughout till to together too toward towards under until up upon us ve very
+    via was we we're were what when where whether which while who whole whom whose why will with within without won't
+    would yes yet you you'll you're your yours yourself e.g eg i.e ie etc vs aber als auch auf aus bei bis das dem den
+    der des die dich doch du ein eine einem einen einer eines er es für hat ich ihr ihre ihren im ist kein mit nach
+    nicht noch oder sein seine sich sie sind sowie über um und uns unser unsere unseren von vom vor werden wir wird zu
+    zum zur au aux avec ce ces cette dans de du elle en est et il ils la le les leur leurs mais nos notre nous ou où
+    par pas pour que qui sa ses son sont sur un une vos votre vous à al como con cual del el ella ellos este esta esto
+    las lo los muy más nuestra nuestro o para pero por se ser sin su sus también tu una uno y è e di che della delle
+    dei degli gli nel nella per sono ao aos com da das dos em mais não na nas no nos os pela pelo são sua suas uma och
+    att det den av för med på ett eller som är har vi du din ditt dina vår våra inte från till om kan ska het een van
+    voor met niet ook zijn wij jij je onze bij sehr unserer deren dessen mehr
     """.split()
 )
 """Function words of English, and of some neighbours so that their postings do not rank `und` first."""
@@ -44,14 +42,16 @@ WEAK: Final = frozenset(
     effective effectively employer end enthusiasm enthusiastic environment equivalent essential etc excellent
     exceptional exciting expected experience experienced experiences expert expertise extensive familiar familiarity
     field full fully good great habit hands high highly ideal ideally important include included includes including
-    job join kind knowledge knowledgeable least level life looking love main minimum month months motivated need
-    needed needs new nice opportunity part passion passionate plus position practical preferable preferably preferred
-    prior proactive profession professional professionally proficiency proficient profile proven qualification
+    job join kind knowledge knowledgeable least level looking love main minimum month months motivated need needed
+    needs new nice opportunity part passion passionate plus position practical preferable preferably preferred prior
+    proactive profession professional professionally proficiency proficient profile proven qualification
     qualifications qualified record recent recently related relevant require required requirement requirements
     requires responsibilities responsibility responsible role self setting sense similar skill skilled skills solid
     someone sound strength strengths strong suitable sure task tasks thing things thorough today track understanding
     use used useful uses using various want wanted week weeks well willing willingness work worked working works world
-    year years yrs
+    year years yrs erfahrung erfahrungen kenntnis kenntnisse jahre berufserfahrung mehrjährige gute fundierte
+    idealerweise wünschenswert expérience connaissances connaissance maîtrise ans années bonne experiencia
+    conocimientos años dominio erfarenhet kunskap goda år ervaring kennis jaren esperienza conoscenza anni
     """.split()
 )
 """What every posting and every résumé says of anything: no requirement and no evidence by itself."""
@@ -132,115 +132,6 @@ UNSTEMMED: Final = frozenset(
 )
 """Words whose ending makes another meaning (`production` is no `product`) or is no ending at all."""
 
-SAME: Final = {
-    "a/b testing": "a b testing, ab testing, split testing",
-    "accessibility": "a11y",
-    "administrator": "admin",
-    "ai": "artificial intelligence",
-    "api": "application programming interface, apis",
-    "asynchronous": "async, asyncio",
-    "aws": "amazon web services",
-    "azure": "microsoft azure",
-    "back end": "backend",
-    "bachelor degree": "bachelor, bsc, b.sc, beng, bachelor's degree, bachelor of science, bachelor of arts",
-    "ci/cd": "ci, ci cd, continuous integration, continuous delivery, continuous deployment",
-    "container orchestration": "",
-    "crm": "customer relationship management",
-    "css": "cascading style sheets",
-    "database": "db, dbms",
-    "elasticsearch": "elastic search",
-    "event streaming": "event streams, event stream",
-    "front end": "frontend",
-    "full stack": "fullstack",
-    "gcp": "google cloud platform, google cloud",
-    "golang": "go lang, go programming",
-    "http": "https",
-    "in memory store": "in memory stores, in memory cache, in memory database",
-    "infrastructure as code": "iac",
-    "internationalisation": "i18n, internationalization",
-    "java": "jdk, jvm",
-    "javascript": "js, ecmascript",
-    "kpi": "key performance indicator, kpis",
-    "kubernetes": "k8s, kube",
-    "llm": "large language model, llms",
-    "load test": "load testing, stress testing, performance testing",
-    "machine learning": "ml",
-    "master degree": "msc, m.sc, meng, master's degree, master of science, master of arts",
-    "message broker": "message brokers",
-    "message queue": "message queues, message queueing, message queuing",
-    "node.js": "node js, nodejs",
-    "nlp": "natural language processing",
-    "object oriented": "oop, oo",
-    "observability": "o11y",
-    "on call": "oncall",
-    "open source": "opensource, oss, foss",
-    "phd": "ph.d, doctorate, doctoral degree",
-    "postgresql": "postgres, psql, pgsql, postgre",
-    "quality assurance": "qa",
-    "rabbitmq": "rabbit mq",
-    "react": "reactjs, react.js",
-    "registered nurse": "rn",
-    "relational database": "rdbms",
-    "rest api": "restful, restful api, rest apis, restful apis",
-    "ruby on rails": "rails, ror",
-    "scikit-learn": "sklearn, scikit learn",
-    "search engine optimisation": "seo, search engine optimization",
-    "server-sent events": "sse, server sent event, eventsource",
-    "service level objective": "slo, slos, service level objectives",
-    "site reliability": "sre, site reliability engineering",
-    "test driven development": "tdd",
-    "typescript": "ts",
-    "user experience": "ux",
-    "user interface": "ui",
-    "version control": "vcs, source control",
-    "web framework": "web frameworks",
-    "websocket": "web socket, websockets, web sockets",
-}
-"""One normal form for each thing that has several spellings."""
-
-CASED: Final = {
-    "AI": "ai",
-    "C": "c language",
-    "Go": "golang",
-    "GO": "golang",
-    "IT": "information technology",
-    "ML": "machine learning",
-    "R": "r language",
-    "REST": "rest api",
-}
-"""Words that mean something only in this very spelling."""
-
-IMPLIES: Final = {
-    "ansible": ("infrastructure as code",),
-    "aws": ("cloud",),
-    "azure": ("cloud",),
-    "bachelor degree": ("degree",),
-    "django": ("python", "web framework"),
-    "fastapi": ("python", "web framework"),
-    "flask": ("python", "web framework"),
-    "gcp": ("cloud",),
-    "git": ("version control",),
-    "github": ("git", "version control"),
-    "gitlab": ("git", "version control"),
-    "kafka": ("event streaming", "message queue", "message broker"),
-    "kubernetes": ("container", "container orchestration"),
-    "docker": ("container",),
-    "master degree": ("degree", "bachelor degree"),
-    "mysql": ("sql", "relational database", "database"),
-    "phd": ("degree", "master degree", "bachelor degree"),
-    "postgresql": ("sql", "relational database", "database"),
-    "pytorch": ("machine learning", "python"),
-    "rabbitmq": ("message queue", "message broker"),
-    "react": ("javascript", "front end"),
-    "redis": ("in memory store", "database", "cache"),
-    "ruby on rails": ("ruby", "web framework"),
-    "server-sent events": ("http", "streaming"),
-    "terraform": ("infrastructure as code",),
-    "typescript": ("javascript",),
-    "websocket": ("http", "streaming"),
-}
-"""What somebody who shows the first thing has also shown."""
-
 TITLES: Final = frozenset(
     """
     accountant actuary administrator advisor agent analyst animator apprentice architect archivist artist assistant
@@ -254,11 +145,14 @@ TITLES: Final = frozenset(
     researcher salesperson scientist secretary seller sergeant specialist strategist supervisor surgeon surveyor
     teacher technician technologist tester therapist trader trainee trainer translator tutor underwriter veterinarian
     volunteer vp waiter waitress warden welder writer
-    entwickler entwicklerin ingenieur ingenieurin leiter leiterin ingénieur développeur développeuse ingeniero
+    ingénieur développeur développeuse ingeniero
     desarrollador utvecklare ingenjör
     """.split()
 )
 """Nouns that end a job title."""
+
+TITLE_ENDINGS: Final = ("entwickler", "entwicklerin", "ingenieur", "ingenieurin", "leiter", "leiterin", "manager")
+"""The same in languages that join words."""
 
 SENIORITY: Final = frozenset(
     """
@@ -281,7 +175,7 @@ PLAIN: Final = (
     | frozenset(
         """
         active additionally approach area areas aspect aspects career certificates collaborative colleague colleagues
-        combination credentials daily earlier education first focus fast first-hand hold latest meaningful multiple
+        combination credentials daily earlier education first focus fast first-hand hold know latest meaningful multiple
         notable notably overall people place places previous previously project projects range result results role
         roles several span specialise specialize study system systems team teams tool tools toward ways wide
         years-long

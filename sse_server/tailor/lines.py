@@ -20,7 +20,7 @@ _INVISIBLE: Final = re.compile(
 _SPACES: Final = re.compile(r"[^\S\t\n]")
 _COLUMNS: Final = re.compile(r"(?<=\S)(?: *+\t[ \t]*+| {3,}+)(?=\S)")
 _LONG_WORD: Final = re.compile(r"\S{1,200}")
-_EMPHASIS: Final = re.compile(r"\*\*|__|`")
+_EMPHASIS: Final = re.compile(r"\*\*|__|`|(?<!\S)[*_](?=\w)|(?<=[\w.)])[*_](?!\S)")
 _BULLET: Final = re.compile(
     r"(?:[^\w\s(\[\"'“‘„«#.@$€£+&<~]{1,3}|\+(?=\s)|o(?=\t|\s{2})|\(?\d{1,2}[.)](?=\s)|\(?[a-z]\)(?=\s))\s*(?=\S)"  # noqa: RUF001
 )
@@ -82,11 +82,13 @@ def _marked(text: str, known: Mapping[tuple[str, ...], str]) -> Iterator[Line]:
             yield Line(body, bullet=True, after_blank=blank, indent=indent)
         else:
             underlined = len(below.strip()) > 2 and set(below.strip()) <= set("=-_~")
-            yield from _headed(Line(body, after_blank=blank, indent=indent), known, underlined=underlined, first=first)
+            introduces = blank and _BULLET.match(below.strip()) is not None
+            line = Line(body, after_blank=blank, indent=indent)
+            yield from _headed(line, known, marked=underlined or (introduces and _is_bare(body)), first=first)
         blank = first = False
 
 
-def _headed(line: Line, known: Mapping[tuple[str, ...], str], *, underlined: bool, first: bool) -> Iterator[Line]:
+def _headed(line: Line, known: Mapping[tuple[str, ...], str], *, marked: bool, first: bool) -> Iterator[Line]:
     """The line, as a heading if it is one; `Skills: Python, Go` is a heading and a line.
 
     The first line of a text names the person or the job, so only a heading's very words make it one.
@@ -95,7 +97,7 @@ def _headed(line: Line, known: Mapping[tuple[str, ...], str], *, underlined: boo
     title = name.strip("# ")
     words = forms(title) if len(title) <= _HEADING else ()
     section = known.get(words)
-    if section is None and words and not rest.strip() and _looks_like_heading(line.text, underlined=underlined):
+    if section is None and words and not rest.strip() and _looks_like_heading(line.text, marked=marked):
         section = next((each for key, each in known.items() if not first and set(key) <= set(words)), "other")
     if section is None or (rest.strip() and not colon):
         yield line
@@ -105,11 +107,15 @@ def _headed(line: Line, known: Mapping[tuple[str, ...], str], *, underlined: boo
         yield Line(rest.strip(), indent=line.indent)
 
 
-def _looks_like_heading(text: str, *, underlined: bool) -> bool:
+def _is_bare(text: str) -> bool:
+    return text[0].isupper() and not set(text) & set("0123456789,|:()")
+
+
+def _looks_like_heading(text: str, *, marked: bool) -> bool:
     if len(text.split()) > 6 or text.endswith((".", ",", ";")) or "@" in text:
         return False
     shouted = text.isupper() and sum(map(str.isalpha, text)) >= 4
-    return underlined or shouted or text.startswith("#") or text.endswith(":")
+    return marked or shouted or text.startswith("#") or text.endswith(":")
 
 
 def _continues(above: Line, line: Line) -> bool:

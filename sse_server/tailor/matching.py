@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -10,6 +11,7 @@ from msgspec import Struct
 from sse_server.tailor.posting import WEIGHTS, Posting, Requirement
 from sse_server.tailor.resume import Evidence, Kind, Resume
 from sse_server.tailor.terms import Phrase, Term, contains, is_light
+from sse_server.tailor.years import years_asked
 
 EVIDENCED: Final = 0.5
 """Coverage from which a requirement counts as met; below it, what was found is a start."""
@@ -17,8 +19,8 @@ EVIDENCED: Final = 0.5
 _LINES: Final = 3
 """Evidence lines for one requirement."""
 
-_POSTED: Final = 200
-"""Lines that are looked at for one word: the first ones, where a résumé is most recent. It bounds the time."""
+_POSTED, _LOOKED_AT = 100, 50
+"""Lines that are found by one word, the first ones, and lines that are looked at: these bound the time."""
 
 _STRENGTH: Final[dict[Kind, float]] = {
     "achievement": 1.0,
@@ -33,6 +35,9 @@ _STRENGTH: Final[dict[Kind, float]] = {
     "private": 0.1,
 }
 """What a line is worth where several show the same."""
+
+_IMPLIED: Final = 0.9
+"""What one thing implies is worth so much of the thing itself."""
 
 _PART: Final = 0.8
 """A phrase whose words stand apart is worth so much of one that stands together."""
@@ -58,8 +63,8 @@ class Match(Struct, frozen=True):
 
     @property
     def met(self) -> bool:
-        """True where enough of the requirement is shown."""
-        return self.coverage >= EVIDENCED
+        """True where enough of the requirement is shown, by some line."""
+        return self.coverage >= EVIDENCED and bool(self.found)
 
 
 class Index:
@@ -91,8 +96,8 @@ def match_all(posting: Posting, resume: Resume, index: Index) -> list[Match]:
 def match(requirement: Requirement, resume: Resume, index: Index) -> Match:
     """The lines for one requirement: each next one is the one that adds most to what is shown."""
     groups = requirement.groups
-    places = dict.fromkeys(at for group in groups for phrase in group for at in index.lines_with(phrase.forms))
-    scores = {at: [_group_score(group, index.lines[at]) for group in groups] for at in places}
+    hits = Counter(at for group in groups for phrase in group for at in index.lines_with(phrase.forms))
+    scores = {at: [_group_score(group, index.lines[at]) for group in groups] for at, _ in hits.most_common(_LOOKED_AT)}
     weights = [max(phrase.weight for phrase in group) for group in groups]
     best = [0.0] * len(groups)
     found: list[Found] = []
@@ -124,9 +129,9 @@ def coverage_of(matches: list[Match]) -> int:
 
 def keywords(posting: Posting, index: Index) -> tuple[list[Term], list[Term]]:
     """The posting's terms that the résumé shows, and those that it does not, each best first."""
-    telling = [term for term in posting.terms if not all(map(is_light, term.forms))]
-    shown = [term for term in telling if index.shows(term.forms)]
-    return shown, [term for term in telling if term not in shown]
+    telling = {term: tuple(form for form in term.forms if not is_light(form)) for term in posting.terms}
+    shown = [term for term, forms in telling.items() if forms and index.shows(forms)]
+    return shown, [term for term, forms in telling.items() if forms and term not in shown]
 
 
 def _next_best(
@@ -149,7 +154,7 @@ def _group_score(group: tuple[Phrase, ...], line: Evidence) -> float:
 def _score(forms: tuple[str, ...], line: Evidence) -> float:
     """1 where a line says a phrase, less where its words stand apart, 0 where hardly any is there."""
     if len(forms) == 1:
-        return float(forms[0] in line.shown)
+        return 1.0 if forms[0] in line.forms else _IMPLIED * (forms[0] in line.shown)
     if contains(line.forms, forms):
         return 1.0
     worth = {form: 0.3 if is_light(form) else 1.0 for form in forms}
@@ -169,8 +174,10 @@ def _with_years(requirement: Requirement, resume: Resume, share: float) -> tuple
     telling = [_telling(group) for group in requirement.groups if _tells(group)]
     if not telling:
         reached = min(1.0, resume.years / requirement.years)
-        dated = [Found(line, round(reached, 3)) for line in resume.lines if line.kind == "role" and reached]
-        return reached, resume.years or None, dated[:_LINES]
+        roles = [line for line in resume.lines if line.kind == "role"]
+        dated = roles or [line for line in resume.lines if years_asked(line.text)]
+        found = [Found(line, round(reached, 3)) for line in dated[:_LINES] if reached]
+        return reached, resume.years or None, found
     # The shortest of what is shown: five years of Python do not make five of what was done with it for one.
     years = min(filter(None, map(resume.years_with, telling)), default=0)
     return share * (2 + min(1.0, years / requirement.years)) / 3, years or None, []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, Literal
 
 from msgspec import Struct
 
 from sse_server.tailor.headings import POSTING
 from sse_server.tailor.lines import Line, read_lines
+from sse_server.tailor.roles import is_title
 from sse_server.tailor.sentences import split_sentences
 from sse_server.tailor.terms import Phrase, Term, phrases, rank
 from sse_server.tailor.years import years_asked
@@ -21,6 +23,9 @@ WEIGHTS: Final[dict[Need, float]] = {"required": 1.0, "preferred": 0.4, "duty": 
 
 MOST: Final = 80
 """Requirements that are read; what comes after so many is no posting any more."""
+
+_GROUPS: Final = 20
+"""Things that one requirement asks for; with `MOST` it bounds the time of matching."""
 
 TERMS: Final = 40
 
@@ -65,7 +70,7 @@ def read_posting(text: str) -> Posting:
     return Posting(
         title=title,
         requirements=tuple(_requirements(placed, title)),
-        terms=tuple(rank(_weighted(placed, title), TERMS)),
+        terms=tuple(term for term in rank(_weighted(placed, title), TERMS) if not is_title(term.text)),
     )
 
 
@@ -75,7 +80,7 @@ def _title(lines: list[Line]) -> str:
             return line.text[label.end() :][:120]
     named = (line.text for line in lines if not line.bullet and line.section in {None, "other"})
     first = next(named, "")
-    return first.strip("# ") if len(first) <= 120 else ""
+    return first if len(first) <= 120 and not first.endswith((".", "!")) else ""
 
 
 def _placed(lines: list[Line]) -> Iterator[tuple[str, Line]]:
@@ -96,10 +101,10 @@ def _weighted(placed: list[tuple[str, Line]], title: str) -> Iterator[tuple[str,
 
 
 def _requirements(placed: list[tuple[str, Line]], title: str) -> Iterator[Requirement]:
-    asked = [(_need(section, line.text), line) for section, line in placed]
-    found = [(need, line.text) for need, line in asked if need]
+    asked = [(_need(section, line.text), line.bullet and section == "other", line.text) for section, line in placed]
+    found = [(need, text) for need, _, text in asked if need]
     if not any(need == "required" for need, _ in found):
-        found = [(need or "required", line.text) for need, line in asked if need or line.bullet]
+        found = [(need or "required", text) for need, loose, text in asked if need or loose]
     if not found:
         found = [("required", each) for each in _sentences(placed, title)]
     count = 0
@@ -113,7 +118,8 @@ def _requirements(placed: list[tuple[str, Line]], title: str) -> Iterator[Requir
 
 
 def _sentences(placed: list[tuple[str, Line]], title: str) -> list[str]:
-    every = [each for _, line in placed if line.text != title for each in split_sentences(line.text)]
+    lines = [line.text for section, line in placed if section != "offer" and line.text != title]
+    every = [each for text in lines for each in split_sentences(text)]
     return [each for each in every if _REQUIRED.search(each)] or every or [title]
 
 
@@ -128,7 +134,7 @@ def _need(section: str, text: str) -> Need | None:
 
 
 def _requirement(text: str, need: Need) -> Requirement:
-    return Requirement(text, need, tuple(_groups(text)), years_asked(text))
+    return Requirement(text, need, tuple(islice(_groups(text), _GROUPS)), years_asked(text))
 
 
 def _groups(text: str) -> Iterator[tuple[Phrase, ...]]:
@@ -147,7 +153,7 @@ def _groups(text: str) -> Iterator[tuple[Phrase, ...]]:
 
 def _chained(chain: list[Phrase], *, either: bool) -> Iterator[tuple[Phrase, ...]]:
     if either:
-        yield tuple(chain)
+        yield tuple(chain[:_GROUPS])
     else:
         yield from ((phrase,) for phrase in chain)
 

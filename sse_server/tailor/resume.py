@@ -9,11 +9,11 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from sse_server.tailor.headings import RESUME
-from sse_server.tailor.lexicon import IMPLIES
 from sse_server.tailor.lines import Line, read_lines
 from sse_server.tailor.roles import Block, Role, find_roles, is_title
+from sse_server.tailor.synonyms import IMPLIES
 from sse_server.tailor.words import form, forms
-from sse_server.tailor.years import span
+from sse_server.tailor.years import span, years_asked
 
 Kind = Literal[
     "achievement", "role", "project", "profile", "skill", "education", "certificate", "volunteering", "other", "private"
@@ -48,13 +48,20 @@ class Resume(Struct, frozen=True):
 
     @property
     def years(self) -> int:
-        """Years that its roles cover."""
-        return span((role.start, role.end) for role in self.roles)
+        """Years that its roles cover, or that it says of itself."""
+        return max(span((role.start, role.end) for role in self.roles), self._stated())
 
     def years_with(self, wanted: frozenset[str]) -> int:
-        """Years that the roles cover in which any of these normal forms is shown."""
+        """Years that the roles cover in which any of these normal forms is shown, or that are said of them."""
         shown = {line.role for line in self.lines if line.role is not None and not wanted.isdisjoint(line.shown)}
-        return span((self.roles[at].start, self.roles[at].end) for at in shown)
+        return max(span((self.roles[at].start, self.roles[at].end) for at in shown), self._stated(wanted))
+
+    def _stated(self, wanted: frozenset[str] | None = None) -> int:
+        """Years that a line names which speaks of the whole career, of one of these normal forms if any are given."""
+        own = (line for line in self.lines if line.kind in {"profile", "other", "skill"})
+        return max(
+            (years_asked(line.text) for line in own if not wanted or not wanted.isdisjoint(line.shown)), default=0
+        )
 
 
 class _Placed(Struct, frozen=True):
@@ -85,7 +92,7 @@ def _name(lines: list[Line]) -> str:
     """The first line, if it reads like the name of somebody."""
     if not lines or lines[0].bullet or lines[0].section not in {None, "other"} or is_title(lines[0].text):
         return ""
-    words = lines[0].text.strip("# ").split()
+    words = lines[0].text.partition(",")[0].split()
     named = all(word[0].isupper() and not set(word) & set("0123456789@:/|,;()") for word in words)
     return lines[0].text if named and 2 <= len(words) <= 5 else ""
 
@@ -111,7 +118,7 @@ def _blocks(placed: list[_Placed], this_year: int) -> Iterator[Block]:
         end = at
         while end < len(placed) and placed[end].heading == placed[at].heading:
             end += 1
-        if placed[at].section in {"experience", "volunteering", "other", ""}:
+        if placed[at].section in {"experience", "other", ""}:
             for block in find_roles([each.line for each in placed[at:end]], this_year):
                 if block.role.title or placed[at].section == "experience":
                     yield Block(block.start + at, block.stop + at, block.role)
@@ -149,5 +156,7 @@ def _kind(placed: _Placed) -> Kind:
 
 def _line(text: str, kind: Kind, section: str, role: int | None) -> Evidence:
     words = forms(text)
+    if kind == "certificate":
+        words = (*words, form("certificate"))  # what the heading says of each line
     implied = frozenset[str]().union(*(_IMPLIES[word] for word in words if word in _IMPLIES))
     return Evidence(text, kind, section, role, words, implied | frozenset(words))

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from sse_server.tailor.lexicon import TITLES
+from sse_server.tailor.lexicon import TITLE_ENDINGS, TITLES
 from sse_server.tailor.lines import Line
 from sse_server.tailor.terms import is_verb
 from sse_server.tailor.words import form
@@ -57,7 +57,8 @@ def find_roles(lines: Sequence[Line], this_year: int) -> Iterator[Block]:
 def is_title(text: str) -> bool:
     """True for a few words that name what somebody is, like `Senior Nurse` or `Head of Design`."""
     words = [word.lower() for word in _WORDS.findall(text)]
-    return 0 < len(words) <= 7 and not TITLES.isdisjoint(words) and text[0].isupper()
+    named = any(word in TITLES or word.endswith(TITLE_ENDINGS) for word in words)
+    return named and len(words) <= 7 and text[0].isupper()
 
 
 def _block(lines: Sequence[Line], at: int, free: int, this_year: int) -> Block | None:

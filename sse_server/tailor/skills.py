@@ -40,13 +40,15 @@ class Skills:
 
 
 def _items(resume: Resume) -> dict[tuple[str, ...], str]:
-    listed = [
-        item.strip(" .")
-        for line in resume.lines
-        if line.kind == "skill"
-        for item in _ITEMS.split(_LABEL.sub("", line.text))
-    ]
-    return {forms(item): item for item in reversed(listed) if 0 < len(item.split()) <= _LONGEST}
+    found: dict[tuple[str, ...], str] = {}
+    for line in resume.lines:
+        if line.kind == "skill":
+            first, *others = (item.strip(" .") for item in _ITEMS.split(_LABEL.sub("", line.text)))
+            if others and all(other[:1].islower() for other in others) and first[1:].islower():
+                first = first.lower()  # it has its capital only because it begins the line
+            for item in filter(None, [first, *others]):
+                found.setdefault(forms(item), item)
+    return {words: item for words, item in found.items() if len(item.split()) <= _LONGEST}
 
 
 def _spelled(term: Term, items: dict[tuple[str, ...], str], resume: Resume) -> str:

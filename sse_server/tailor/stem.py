@@ -45,7 +45,7 @@ def stem(word: str) -> str:
             break
     if word.endswith("ll") and len(word) > 5:
         word = word[:-1]
-    if word.endswith("e") and len(word) > 4:
+    if word.endswith("e") and len(word) > 3:
         return word[:-1]
     return word[:-1] + "i" if word.endswith("y") else word
 

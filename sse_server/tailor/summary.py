@@ -17,10 +17,9 @@ from sse_server.tailor.posting import WEIGHTS
 from sse_server.tailor.resume import Evidence, Resume
 from sse_server.tailor.roles import Role
 from sse_server.tailor.skills import Skills
-from sse_server.tailor.terms import Term
-from sse_server.tailor.words import forms
+from sse_server.tailor.terms import Term, phrases
 
-SENTENCES: Final = 5
+SENTENCES, _LEAST = 5, 3
 _ACHIEVEMENTS: Final = 4
 _OPENING_SKILLS: Final = 4
 _OTHER_SKILLS: Final = 5
@@ -34,29 +33,36 @@ def write_summary(resume: Resume, matches: list[Match], keywords: list[Term], gr
     `keywords` are the posting's terms that the résumé shows, best first.
     """
     lines = _best_lines(resume, matches)
-    if is_english(resume):
-        sentences = list(_english(resume, matches, lines, Skills(resume, keywords)))
+    told = lines[:_ACHIEVEMENTS]
+    english = is_english(resume)
+    if english:
+        told = [line for line in lines if line.kind in {"achievement", "project", "volunteering"}][:_ACHIEVEMENTS]
+        sentences = list(_english(resume, matches, told, Skills(resume, keywords)))
     else:
-        sentences = [as_sentence(line.text) for line in lines[:_ACHIEVEMENTS]]
-    for line in _others(resume, lines):
-        if len(sentences) >= 3:
+        told.sort(key=lambda line: line.kind != "role")
+        sentences = [as_sentence(line.text) for line in told]
+    rest = [line for line in [*lines, *_by_kind(resume)] if line not in told and line.kind != "role"]
+    for line in dict.fromkeys(rest):
+        if len(sentences) >= _LEAST:
             break
-        sentences.append(as_sentence(line.text))
+        if phrases(line.text):
+            is_list = english and line.kind == "skill" and ":" not in line.text
+            sentences.append(as_sentence(f"Skills: {line.text}" if is_list else line.text))
     text, _ = supported(" ".join(sentences[:SENTENCES]), grounds)
     return text
 
 
 def is_english(resume: Resume) -> bool:
-    """True where a résumé's function words are English ones more than its neighbours'."""
+    """True where a résumé's function words are English ones more than its neighbours'; a few words need have none."""
     words = [word for line in resume.lines for word in line.text.lower().split()]
-    return sum(word in ENGLISH for word in words) >= sum(word in NEIGHBOURS for word in words)
+    english, other = sum(word in ENGLISH for word in words), sum(word in NEIGHBOURS for word in words)
+    return english > other or (english == other == 0 and len(words) < 30 and all(map(str.isascii, words)))
 
 
-def _english(resume: Resume, matches: list[Match], lines: list[Evidence], skills: Skills) -> Iterator[str]:
+def _english(resume: Resume, matches: list[Match], chosen: list[Evidence], skills: Skills) -> Iterator[str]:
     latest = max(resume.roles, key=lambda role: (role.end, role.start), default=None)
     opening = _opening(resume, latest, skills.take(_OPENING_SKILLS))
     yield from [opening] if opening else []
-    chosen = [line for line in lines if line.kind in {"achievement", "project", "volunteering"}][:_ACHIEVEMENTS]
     told = list(_achievements(resume, chosen, latest))[: SENTENCES - 2]
     yield from told
     skills.leave_out(" ".join([opening, *told]))
@@ -107,14 +113,13 @@ def _told(texts: list[str]) -> Iterator[list[str]]:
 def _placed(clauses: list[str], role: Role | None, where: str) -> str:
     said = ", and ".join(clauses)
     done = begins_with_verb(said)
-    if role is None:
-        return as_sentence(said if done else f"Projects include {said}")
-    if where == "Also" and done:
-        return f"Also {as_sentence(said, capital=False)}"
-    if not role.employer:
+    if role is None and not done:
+        return as_sentence(f"Projects include {said}")
+    if role is None or not role.employer or (where == "Also" and not done):
         return as_sentence(said)
-    where = where or (f"At {role.employer}" if role.current else f"Earlier, at {role.employer}")
-    return f"{where}{',' if done else ':'} {as_sentence(said, capital=False)}"
+    employer = f"At {role.employer}" if role.current else f"Earlier, at {role.employer}"
+    begin = {"Also": "Also ", "There": "There, "}.get(where, f"{employer}, ") if done else f"{employer}: "
+    return begin + as_sentence(said, capital=False)
 
 
 def _learned(matches: Iterable[Match]) -> list[str]:
@@ -150,8 +155,7 @@ def _best_lines(resume: Resume, matches: list[Match]) -> list[Evidence]:
     return chosen
 
 
-def _others(resume: Resume, told: list[Evidence]) -> list[Evidence]:
+def _by_kind(resume: Resume) -> list[Evidence]:
     """Lines to fall back on where nothing that is asked for is shown: what a résumé says of itself first."""
-    order = ["profile", "achievement", "project", "other", "volunteering", "skill", "education", "certificate", "role"]
-    left = [line for line in resume.lines if line.kind in order and line not in told and forms(line.text)]
-    return sorted(left, key=lambda line: order.index(line.kind))
+    order = ["profile", "achievement", "project", "other", "volunteering", "skill", "education", "certificate"]
+    return sorted((line for line in resume.lines if line.kind in order), key=lambda line: order.index(line.kind))

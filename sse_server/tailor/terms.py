@@ -7,15 +7,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from sse_server.tailor import lexicon
+from sse_server.tailor import lexicon, synonyms
 from sse_server.tailor.words import Token, adjacent, form, tokens
 
-_PHRASE: Final = 3
+_PHRASE: Final = 4
 """Words in the longest phrase."""
 
 
 class Phrase(Struct, frozen=True):
-    """One to three words that stand together and mean something. `weight` is how much they tell, about 0.3 to 2."""
+    """One to four words that stand together and mean something. `weight` is how much they tell, about 0.3 to 2."""
 
     text: str
     forms: tuple[str, ...]
@@ -50,7 +50,7 @@ def phrases(text: str) -> list[Phrase]:
 
 def says_nothing(token: Token) -> bool:
     """True for stop words and for what every posting says."""
-    return token.form in _EMPTY or (len(token.form) == 1 and token.text not in lexicon.CASED and token.text.isascii())
+    return token.form in _EMPTY or (len(token.form) == 1 and token.text not in synonyms.CASED and token.text.isascii())
 
 
 def rank(texts: Iterable[tuple[str, float]], limit: int) -> list[Term]:
@@ -110,13 +110,13 @@ def is_verb(form: str) -> bool:
 
 
 def _cut(run: list[Token], text: str) -> list[Phrase]:
-    """A run of words as phrases: leading verbs by themselves, and what is long in parts of two or three."""
+    """A run of words as phrases: leading verbs by themselves, and what is long in parts."""
     found: list[Phrase] = []
     while len(run) > 1 and run[0].form in _VERBS:
         found.append(_phrase(run[:1], text))
         run = run[1:]
     while run:
-        size = 2 if len(run) == _PHRASE + 1 else min(_PHRASE, len(run))
+        size = 3 if len(run) == _PHRASE + 1 else min(_PHRASE, len(run))
         found.append(_phrase(run[:size], text))
         run = run[size:]
     return found
@@ -132,4 +132,4 @@ def _phrase(part: list[Token], text: str) -> Phrase:
 _EMPTY: Final = frozenset(map(form, lexicon.STOP | lexicon.WEAK))
 _VERBS: Final = frozenset(map(form, lexicon.VERBS))
 _LIGHT: Final = _VERBS | frozenset(map(form, lexicon.NOUNS))
-_KNOWN: Final = frozenset(lexicon.SAME) | frozenset(lexicon.CASED.values()) | frozenset(map(form, lexicon.IMPLIES))
+_KNOWN: Final = frozenset(synonyms.SAME) | frozenset(synonyms.CASED.values()) | frozenset(map(form, synonyms.IMPLIES))

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from sse_server.tailor import lexicon
+from sse_server.tailor import synonyms
 from sse_server.tailor.stem import stem
 
 _CJK: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -100,8 +100,8 @@ def _token(match: re.Match[str]) -> Token:
 
 @lru_cache(maxsize=16384)
 def _stemmed(word: str) -> str:
-    if word in lexicon.CASED:
-        return lexicon.CASED[word]
+    if word in synonyms.CASED:
+        return synonyms.CASED[word]
     plain = unicodedata.normalize("NFKC", word).casefold().replace("\u2019", "'").removesuffix("'s").rstrip("'")
     return _COUNTS.get(plain) or stem(plain)
 
@@ -135,7 +135,7 @@ def _spelling(single: list[Token], at: int, text: str) -> int:
 
 def _spellings() -> dict[tuple[str, ...], str]:
     table: dict[tuple[str, ...], str] = {}
-    for canonical, others in lexicon.SAME.items():
+    for canonical, others in synonyms.SAME.items():
         for spelling in [canonical, *filter(None, others.split(", "))]:
             words = re.split(r"[ /-]", spelling.removesuffix("'s").replace("'s ", " "))
             table[tuple(stem(word) for word in words)] = canonical

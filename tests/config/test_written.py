@@ -9,7 +9,7 @@ import msgspec
 
 import sse_server.config
 from sse_server.config import PLATFORMS, Settings, fields, load
-from sse_server.config.environment import IGNORED, REFUSED, USUAL
+from sse_server.config.environment import REFUSED, USUAL
 from sse_server.config.fields import sections
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,6 @@ def docs_tables() -> list[str]:
         ]
     rows += [f"| `{variable}` | `{name}` |" for variable, (name, _) in USUAL.items()]
     rows += [f"| `{variable}` | refused: {why} |" for variable, why in REFUSED.items()]
-    rows += [f"| `{variable}` | ignored: {why} |" for variable, why in IGNORED.items()]
     rows += [
         f"| {platform.name} (`{platform.variable}`) | `{name}` | `{toml(because.value)}` | {because.why} |"
         for platform in PLATFORMS

@@ -70,8 +70,8 @@ class Bench:
 
     def spec(self, user: str = "ann", session: str = "", agent: str = "echo") -> JobSpec:
         """What is asked for; without a session a log of its own."""
-        id = new_job_id(created := next(self._created))
-        return JobSpec(id, user, session or id, agent, msgspec.Raw(b'{"a":1}'), created, 60.0)
+        job_id = new_job_id(created := next(self._created))
+        return JobSpec(job_id, user, session or job_id, agent, msgspec.Raw(b'{"a":1}'), created, 60.0)
 
     async def submit(
         self,

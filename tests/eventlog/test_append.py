@@ -21,7 +21,8 @@ async def test_seq_is_dense_from_one_on(bench: Bench) -> None:
     first = await bench.tokens(claim, "a", "b")
     published = await bench.publish(KEY, "c", "d", "e")
     last = await bench.tokens(claim, "f")
-    assert first and last
+    assert first
+    assert last
     assert [first.first, published.first, last.first] == [3, 5, 8]
     events = await bench.events(KEY)
     assert [event.seq for event in events] == list(range(1, 9))

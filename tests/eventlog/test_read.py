@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -143,19 +144,26 @@ async def test_a_page_has_at_least_one_event_however_large(bench: Bench) -> None
     assert [event.seq for event in await bench.events(KEY)] == [1, 2, 3]
 
 
-async def test_readers_see_each_append_whole_and_none_before_it_is_stored(bench: Bench) -> None:
-    """Reads beside the writer: a page ends between two appends, never within one."""
+async def test_a_reader_beside_the_writer_sees_each_append_whole_and_everything_once(bench: Bench) -> None:
     claim = await bench.running(session="s")
-    spec = claim.record.spec
-    async with asyncio_reader(bench) as seen:
-        for n in range(50):
-            receipts = await bench.store.append(
-                [Write(KEY, [bench.draft("token", text=f"{n}")] * 3, spec.id, claim.lease)]
-            )
-            assert receipts[0]
-            head = await bench.store.head(KEY)
-            assert head
-            assert head.last == receipts[0].first + 2
-    assert seen
-    assert all((last - 2) % 3 == 0 for last in seen)
-    assert seen == sorted(seen)
+    passed: list[int] = []
+    seen: list[int] = []
+
+    async def follow() -> None:
+        after = 2
+        while after < 2 + 150:
+            page = await bench.store.read(KEY, after, 1000)
+            seen.extend(event.seq for event in page.events)
+            passed.append(after := page.passed)
+            await asyncio.sleep(0)  # the store in memory never waits by itself
+
+    reader = asyncio.create_task(follow())
+    for n in range(50):
+        receipt = await bench.tokens(claim, f"{n}a", f"{n}b", f"{n}c")
+        head = await bench.store.head(KEY)
+        assert receipt
+        assert head
+        assert head.last == receipt.first + 2, "what was acknowledged is there"
+    await reader
+    assert seen == list(range(3, 153))
+    assert {(last - 2) % 3 for last in passed} == {0}

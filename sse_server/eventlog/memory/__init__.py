@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -63,6 +64,7 @@ class MemoryStore:
     durable = False
 
     def __init__(self, retention: Retention | None = None) -> None:
+        self._secret = os.urandom(32)
         self._retention = retention or Retention()
         self._logs: dict[LogKey, _Log] = {}
         self._jobs: dict[str, Entry] = {}
@@ -77,6 +79,9 @@ class MemoryStore:
 
     async def close(self) -> None:
         """Nothing outlives the process."""
+
+    async def secret(self) -> bytes:
+        return self._secret
 
     async def ping(self) -> None:
         """Always there."""

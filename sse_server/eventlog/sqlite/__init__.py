@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -80,6 +81,9 @@ class SqliteStore:
         while self._connections:
             self._connections.pop().close()
         self._lock.release()
+
+    async def secret(self) -> bytes:
+        return await self._writer.do(_secret)
 
     async def ping(self) -> None:
         await self._write(_touch)
@@ -165,6 +169,12 @@ class SqliteStore:
 
 def _touch(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('ping', 1)")
+
+
+def _secret(connection: sqlite3.Connection) -> bytes:
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('secret', ?)", (os.urandom(32),))
+    secret: bytes = connection.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()[0]
+    return secret
 
 
 def _request_cancel(connection: sqlite3.Connection, job_id: str) -> None:

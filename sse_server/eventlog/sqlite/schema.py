@@ -14,6 +14,8 @@ from typing import Final
 
 from sse_server.errors import StoreBusy, StoreUnavailable
 
+APPLICATION: Final = int.from_bytes(b"sses")
+"""SQLite's `application_id`: whose file it is."""
 VERSION: Final = 1
 
 _TABLES: Final = """
@@ -60,13 +62,18 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Make the tables, or see that they are ours. Raises `StoreUnavailable` for another's file, and leaves it alone."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if (version, bool(tables)) not in {(VERSION, True), (0, False)}:
+    application, version, tables = (
+        connection.execute(query).fetchone()[0]
+        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    )
+    if application != APPLICATION and (application or version or tables):
+        raise StoreUnavailable("the store's file is another program's")
+    if tables and version != VERSION:
         raise StoreUnavailable(f"the store's file has schema {version}, this server needs {VERSION}")
     connection.execute("PRAGMA journal_mode = WAL")
     if not tables:
-        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+        mark = f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"
+        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} {mark} COMMIT;")
 
 
 class FileLock:

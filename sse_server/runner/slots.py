@@ -1,0 +1,138 @@
+"""The attempts that run in this process: claims jobs while a slot is free, and sees each attempt to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from aiojobs import Scheduler
+
+from sse_server.agents import Provider, Registry
+from sse_server.config import Emission, Jobs
+from sse_server.errors import StoreUnavailable
+from sse_server.eventlog import Claim, Store, Write
+from sse_server.hub import Hub
+from sse_server.runner.attempt import Attempt
+from sse_server.runner.clerk import Clerk, key_of
+from sse_server.runner.outcome import CANCELLED
+
+CLAIMS: Final = 16
+"""Jobs that are claimed at once: one group commit takes them all."""
+PAUSE: Final = 1.0
+"""Seconds until a store that failed is asked again."""
+
+logger = logging.getLogger(__name__)
+
+
+class Slots:
+    """An attempt keeps its slot until its agent's code runs no more, also where its job has ended before."""
+
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        clerk: Clerk,
+        registry: Registry,
+        rules: Jobs,
+        *,
+        worker: str,
+        cadence: Emission,
+        llm: Provider | None,
+    ) -> None:
+        self.attempts: dict[str, Attempt] = {}
+        self.claiming = asyncio.Lock()
+        """Held while claims are under way: what is claimed is an attempt as soon as it is free again."""
+        self.reserved = 0
+        """Slots that those claims may fill."""
+        self._store = store
+        self._hub = hub
+        self._clerk = clerk
+        self._registry = registry
+        self._rules = rules
+        self._worker = worker
+        self._cadence = cadence
+        self._llm = llm
+        self._work = asyncio.Event()
+
+    @property
+    def free(self) -> int:
+        """Slots that no attempt has."""
+        return max(0, self._rules.concurrency - len(self.attempts))
+
+    def wake(self) -> None:
+        """Look for work: a job waits, or a slot is free."""
+        self._work.set()
+
+    async def fill(self, scheduler: Scheduler) -> None:
+        """Claim jobs while there is room for them, for ever."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            wanted = min(1, self.free)
+            while wanted:
+                claimed = await self._claim(wanted, scheduler)
+                if claimed < wanted:
+                    break
+                wanted = min(self.free, CLAIMS)
+
+    async def _claim(self, wanted: int, scheduler: Scheduler) -> int:
+        """Up to so many jobs, asked for at once; how many came."""
+        async with self.claiming:
+            self.reserved = wanted
+            asked = (self._store.claim(self._worker, self._rules.lease) for _ in range(wanted))
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            claims = [answer for answer in answers if isinstance(answer, Claim)]
+            for claim in claims:
+                await self._begin(claim, scheduler)
+            self.reserved = 0
+        for error in answers:
+            if isinstance(error, BaseException):
+                self._complain(error)
+        return len(claims)
+
+    def _complain(self, error: BaseException) -> None:
+        known = isinstance(error, StoreUnavailable)
+        logger.error("no job could be claimed: %s", error, exc_info=None if known else error)
+        asyncio.get_running_loop().call_later(PAUSE, self.wake)
+
+    async def _begin(self, claim: Claim, scheduler: Scheduler) -> None:
+        spec = claim.record.spec
+        if claim.receipt and claim.draft:
+            self._hub.stored(Write(key_of(claim.record), [claim.draft], spec.id, claim.lease), claim.receipt)
+        attempt = Attempt(
+            claim,
+            self._hub,
+            grace=self._rules.cancel_grace,
+            durable=self._store.durable,
+            cadence=self._cadence,
+            llm=self._llm,
+        )
+        self.attempts[spec.id] = attempt
+        self._clerk.presence.guard(spec)
+        if claim.record.cancel_requested:
+            attempt.stop("cancelled")
+        await scheduler.spawn(self._run(attempt))
+
+    async def _run(self, attempt: Attempt) -> None:
+        spec = attempt.spec
+        try:
+            again = await attempt.run(self._registry.get(spec.agent) if spec.agent in self._registry else None)
+            if again is None:
+                self._clerk.presence.release(spec)
+            elif attempt.cancelled:
+                await self._end_waiting(spec.id)
+            else:
+                asyncio.get_running_loop().call_later(again, self.wake)
+            attempt.conclude()
+            await attempt.stopped.wait()
+        finally:
+            attempt.conclude()
+            if self.attempts.get(spec.id) is attempt:
+                del self.attempts[spec.id]
+            self.wake()
+
+    async def _end_waiting(self, job_id: str) -> None:
+        """Someone wanted the job to end just when its attempt made room for the next one."""
+        if record := await self._store.load(job_id):
+            await self._clerk.end(record, CANCELLED)
