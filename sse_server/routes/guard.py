@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from aiohttp import web
 from msgspec import Struct
@@ -12,6 +12,7 @@ from sse_server.auth import CSRF_COOKIE, Callers, Csrf, Identity, Starts, Ticket
 Access = Literal["public", "own", "job", "session"]
 """`public`: anybody. `own`: a caller, for what is theirs. `job`, `session`: also a ticket to read just that one."""
 
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 IDENTITY: web.RequestKey[Identity] = web.RequestKey("identity", Identity)
 
 
@@ -27,15 +28,15 @@ class Guard(Struct, frozen=True):
         """Let the request through, as somebody. Raises `Unauthenticated`, `Forbidden`, `NotFound`."""
         if access == "public":
             return
-        ticket = self.callers.admit(request.headers, request.query) if access in {"job", "session"} else None
-        if ticket:
-            ticket.admit("job" if access == "job" else "session", request.match_info[f"{access}_id"])
-            request[IDENTITY] = ticket.identity
-            return
-        caller = request[IDENTITY] = await self.callers.identify(request.headers, request.cookies)
-        if request.method not in {"GET", "HEAD"}:
-            twin = request.cookies.get(CSRF_COOKIE, "")
-            self.csrf.allow_write(caller, request.headers, request.scheme, twin)
+        headers, cookies = request.headers, request.cookies
+        if access == "own":
+            caller = await self.callers.identify(headers, cookies)
+            if request.method not in SAFE:
+                self.csrf.allow_write(caller, headers, request.scheme, cookies.get(CSRF_COOKIE, ""))
+        else:
+            ticket, name = request.query.get("ticket"), request.match_info[f"{access}_id"]
+            caller = await self.callers.identify_reader(headers, cookies, ticket, access, name)
+        request[IDENTITY] = caller
 
 
 def identity(request: web.Request) -> Identity:

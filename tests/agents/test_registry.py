@@ -86,7 +86,7 @@ def test_an_unknown_name_names_the_nearest() -> None:
 
 def test_a_module_gives_all_its_agents(here: Path) -> None:
     module(here / "package" / "__init__.py", "")
-    module(here / "package" / "agents.py", ECHO + ECHO.replace("echo", "second").replace("{name!r}", "'second'"))
+    module(here / "package" / "agents.py", ECHO + "second = agent('second')(echo.function)")
     registry = Registry()
     registry.load_module("package.agents")
     assert names(registry) == ["echo", "second"]

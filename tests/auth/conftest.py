@@ -130,7 +130,7 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def forge() -> Forge:
     return Forge()
 

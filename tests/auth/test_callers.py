@@ -100,7 +100,9 @@ async def test_a_ticket_opens_its_own_job_alone(callers: Callers, tickets: Ticke
         await callers.identify_reader({}, {}, ticket, "job", "job_1")
 
 
-async def test_a_ticket_wins_over_a_cookie_and_a_header_over_both(callers: Callers, tickets: Tickets, forge: Any) -> None:
+async def test_a_ticket_wins_over_a_cookie_and_a_header_over_both(
+    callers: Callers, tickets: Tickets, forge: Any
+) -> None:
     ticket, _ = tickets.mint("ann", "job", "job_1")
     bob = forge.token(forge.claims(sub="bob"))
     cookie, header = {"access_token": bob}, CIMultiDict({"Authorization": f"Bearer {bob}"})

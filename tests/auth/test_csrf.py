@@ -114,7 +114,10 @@ def test_the_browsers_own_word_is_enough(proof: dict[str, str], csrf: Csrf) -> N
 @pytest.mark.parametrize(
     "word",
     [
-        *({"Sec-Fetch-Site": site} for site in ("cross-site", "same-site", "none", "", "Same-Origin", "same-origin, x")),
+        *(
+            {"Sec-Fetch-Site": site}
+            for site in ("cross-site", "same-site", "none", "", "Same-Origin", "same-origin, x")
+        ),
         *(
             {"Origin": origin}
             for origin in (
@@ -148,7 +151,7 @@ def test_what_a_proxy_forwards_counts_only_where_the_settings_say_so(clock: Any)
     with pytest.raises(Forbidden):
         distrusting.allow_write(caller(), request, "http")
     with pytest.raises(Forbidden):
-        trusting.allow_write(caller(), CIMultiDict(request | {"Origin": "http://10.0.0.1:8000"}), "http")
+        trusting.allow_write(caller(), CIMultiDict({**request, "Origin": "http://10.0.0.1:8000"}), "http")
     plain = CIMultiDict({"Host": "10.0.0.1:8000", "Origin": "http://10.0.0.1:8000"})
     trusting.allow_write(caller(), plain, "http")
 

@@ -75,7 +75,9 @@ async def test_the_claims_are_judged_as_with_a_secret(issuer: Any, verifier: Ver
         assert await user(verifier, issuer.sign("ec", "k1", forge.claims(**wrong))) == "refused"
 
 
-@pytest.mark.parametrize("alg", ["none", "None", "HS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA", "", None, [], {}])
+@pytest.mark.parametrize(
+    "alg", ["none", "None", "HS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA", "", None, [], {}]
+)
 async def test_the_key_says_by_which_algorithm_and_not_the_token(alg: object, issuer: Any, verifier: Verifier) -> None:
     issuer.publish("rsa", "k1")
     issuer.publish("ec", "k2")
@@ -119,7 +121,9 @@ async def test_a_key_that_the_token_brings_along_is_not_looked_at(issuer: Any, v
         await evil.stop()
 
 
-async def test_a_token_without_a_key_id_needs_an_issuer_with_one_key(issuer: Any, verifier: Verifier, ticks: Ticks) -> None:
+async def test_a_token_without_a_key_id_needs_an_issuer_with_one_key(
+    issuer: Any, verifier: Verifier, ticks: Ticks
+) -> None:
     issuer.publish("rsa", "k1")
     issuer.publish("ec", None)
     assert await user(verifier, issuer.sign("rsa", None)) == "ann"
@@ -292,11 +296,11 @@ async def trickling(request: web.Request) -> web.StreamResponse:
         await response.write(b" " * 65_536)
 
 
-async def giant(request: web.Request) -> web.StreamResponse:
+async def giant(_: web.Request) -> web.StreamResponse:
     return web.Response(body=b'{"keys":[' + b" " * MAX_BYTES + b"]}")
 
 
-async def packed(request: web.Request) -> web.StreamResponse:
+async def packed(_: web.Request) -> web.StreamResponse:
     """A small answer that unpacks to a giant one."""
     return web.Response(body=gzip.compress(b'{"keys":[' + b" " * 10_000_000), headers={"Content-Encoding": "gzip"})
 

@@ -8,7 +8,7 @@ import { followAll, tell } from './follow.mjs'
 
 await followAll(async (url, n) => {
   let cursor
-  let retry = 200
+  let retry = 100
   const read = async (response) => {
     const events = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(
       new EventSourceParserStream({

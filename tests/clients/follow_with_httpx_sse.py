@@ -14,7 +14,7 @@ AT_ONCE = 32
 
 async def follow(client: httpx.AsyncClient, url: str, n: int) -> None:
     """Tell each event of a stream as a line of JSON, until the server says that there are no more."""
-    cursor, retry = "", 200
+    cursor, retry = "", 100
     while True:
         headers = {"Last-Event-ID": cursor} if cursor else {}
         try:

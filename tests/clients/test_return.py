@@ -15,7 +15,7 @@ from tests.clients.watcher import Watcher
 CROWDED = msgspec.structs.replace(on_stage(retry_ms=100), limits=Limits(streams_per_user=1))
 
 
-@pytest.mark.parametrize("settings", [on_stage(retry_ms=300, max_age=0.3, heartbeat_interval=0.2)], ids=[""])
+@pytest.mark.parametrize("settings", [on_stage(retry_ms=200, max_age=0.3, heartbeat_interval=0.2)], ids=[""])
 async def test_a_stream_that_grew_old_is_resumed_after_its_retry(stage: Stage, proxy: Proxy, client: str) -> None:
     job = await stage.start("actor")
     hop = proxy.hop(f"{job}/stream")
@@ -32,7 +32,7 @@ async def test_a_stream_that_grew_old_is_resumed_after_its_retry(stage: Stage, p
     for reconnect, (visit, again) in zip(asked, pairwise(hop.visits), strict=False):
         assert visit.over
         waited = again.came - visit.over
-        # Nobody told them: they would wait 0.2 s, or 1 s and more.
+        # Nobody told them: they would wait 0.1 s, or 1 s and more.
         assert reconnect["retry_ms"] / 1000 - 0.02 < waited < 0.95
 
 

@@ -83,7 +83,7 @@ class SqliteStore:
         self._lock.release()
 
     async def secret(self) -> bytes:
-        return await self._writer.do(_secret)
+        return await self._write(_secret)
 
     async def ping(self) -> None:
         await self._write(_touch)
