@@ -261,7 +261,7 @@ def encode_fields(fields: dict[str, Any]) -> bytes:
         raise InvalidEvent(f"fields can't be written as JSON: {error}") from None
     if len(body) > MAX_EVENT_BYTES:
         raise InvalidEvent(f"an event of {len(body)} bytes is larger than {MAX_EVENT_BYTES}")
-    if len(body) > 2 * MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         raise InvalidEvent(f"an event holds more than {MAX_DEPTH} objects and arrays within one another")
     return body
 
@@ -306,5 +306,5 @@ def _depth(body: bytes) -> int:
     return depth
 
 
-_NO_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[^][{}"]+')
+_NO_BRACKETS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^][{}"]+')
 _ALIKE: Final = bytes.maketrans(b"{}", b"[]")

@@ -1,4 +1,4 @@
-"""The table of a job's states, and the fold of its events: total, bounded, and void where an attempt was."""
+"""The table of a job's states, and the fold of its events: total, and void where an attempt was."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from msgspec import UNSET, Raw
 from sse_server.events import JOB_EVENTS, RUNNER_TYPES, Event, encode_fields
 from sse_server.jobs import (
     ACTIVE,
-    MAX_ITEM_TEXT,
-    MAX_ITEMS,
-    MAX_TEXT,
     TRANSITIONS,
     JobState,
     ToolState,
@@ -124,31 +121,6 @@ def test_tokens_add_up_to_the_text() -> None:
     assert (work.text, work.truncated) == ("abc", False)
 
 
-def test_the_text_is_cut_from_the_front_beyond_its_bound() -> None:
-    assert worked(token("x" * MAX_TEXT)).truncated is False
-    work = worked(token("x"), token("y" * MAX_TEXT))
-    assert (work.text, work.truncated) == ("y" * MAX_TEXT, True)
-    work = worked(token("é" * (3 * MAX_TEXT)))
-    assert (work.text, work.truncated) == ("é" * MAX_TEXT, True)
-
-
-@given(st.lists(st.integers(0, MAX_TEXT), max_size=12), st.randoms(use_true_random=False))
-def test_the_text_is_the_end_of_all_that_was_written_and_takes_a_bounded_room(lengths: list[int], random: Any) -> None:
-    written = ""
-    work = Work()
-    for length in lengths:
-        text = chr(random.randrange(97, 123)) * length
-        written += text
-        work.write(text)
-        assert work.text == written[-MAX_TEXT:]
-        assert work.truncated == (len(written) > MAX_TEXT)
-        assert sum(map(len, work.pieces)) <= 2 * MAX_TEXT
-
-
-def test_empty_tokens_take_no_room() -> None:
-    assert worked(*[token("")] * 1000).pieces == []
-
-
 def test_a_step_keeps_its_latest_progress_and_what_it_said_once() -> None:
     work = worked(
         step("read", 0, label="Reading", message="page 1", index=1, total=2),
@@ -194,49 +166,6 @@ def test_usage_is_the_sum_and_its_price_unknown_once_one_was() -> None:
 def test_a_specialist_is_its_latest_update() -> None:
     updates = [("specialist_update", {"specialist": "s", "status": word}) for word in ("busy", "ready")]
     assert [s.status for s in worked(*updates).specialists.values()] == ["ready"]
-
-
-MANY = MAX_ITEMS + 7
-LONG = "x" * (MAX_ITEM_TEXT + 1)
-
-
-@pytest.mark.parametrize(
-    ("kind", "fields", "kept"),
-    [
-        ("step_progress", lambda n: {"step": str(n), "pct": 1, "status": "running"}, "steps"),
-        ("insight", lambda n: {"text": str(n)}, "insights"),
-        ("tool_call", lambda n: {"call_id": str(n), "tool": "t", "arguments": {}}, "tools"),
-        ("specialist_update", lambda n: {"specialist": str(n), "status": "s"}, "specialists"),
-    ],
-)
-def test_of_many_items_the_oldest_go(kind: str, fields: Any, kept: str) -> None:
-    items = getattr(worked(*((kind, fields(n)) for n in range(MANY))), kept)
-    names = [item.text for item in items] if isinstance(items, list) else list(items)
-    assert names == [str(n) for n in range(MANY - MAX_ITEMS, MANY)]
-
-
-@pytest.mark.parametrize(
-    ("kind", "fields"),
-    [
-        ("step_progress", {"step": LONG, "pct": 1, "status": LONG, "label": LONG, "message": LONG}),
-        ("insight", {"text": LONG, "step": LONG, "category": LONG, "data": {"text": LONG}}),
-        ("tool_call", {"call_id": LONG, "tool": LONG, "arguments": {"text": LONG}}),
-        ("tool_result", {"call_id": LONG, "tool": LONG, "result": LONG, "error": LONG}),
-        ("specialist_update", {"specialist": LONG, "status": LONG, "message": LONG}),
-        ("usage", {"tokens_in": 1, "tokens_out": 1, "cost_usd": None, "model": LONG}),
-    ],
-)
-def test_what_a_snapshot_keeps_of_one_event_is_bounded(kind: str, fields: dict[str, Any]) -> None:
-    kept = msgspec.json.encode(worked((kind, fields)))
-    assert len(kept) < 6 * MAX_ITEM_TEXT
-    assert LONG.encode() not in kept
-
-
-def test_a_large_value_of_a_tool_is_left_to_the_events() -> None:
-    tool = worked(call("1", arguments={"text": LONG}), result("1", result=LONG)).tools["1"]
-    assert (tool.arguments, tool.result) == (UNSET, UNSET)
-    tool = worked(call("1", arguments={"q": 1}), result("1", result=LONG)).tools["1"]
-    assert raw(tool.arguments) == {"q": 1}
 
 
 GOOD = [

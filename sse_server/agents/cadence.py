@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
-from math import inf
 from typing import Final
 
 from sse_server.config import Emission
@@ -22,16 +21,16 @@ async def paced(chunks: AsyncIterable[str], cadence: Emission) -> AsyncGenerator
     """
     time = asyncio.get_running_loop().time
     source = _Source(chunks, enough=cadence.chars)
-    sent_at = progress_at = time()
+    text_due, progress_due = time() + cadence.interval, time() + cadence.progress_interval
     try:
         while not source.ended:
-            text_due = sent_at + cadence.interval if source.pending else inf
-            await source.news(min(text_due, progress_at + cadence.progress_interval) - time())
-            if len(source.pending) >= cadence.chars or (source.pending and time() - sent_at >= cadence.interval):
-                sent_at = time()
+            await source.news((min(text_due, progress_due) if source.pending else progress_due) - time())
+            now = time()
+            if len(source.pending) >= cadence.chars or (source.pending and now >= text_due):
+                text_due = now + cadence.interval
                 yield source.take()
-            if time() - progress_at >= cadence.progress_interval:
-                progress_at = time()
+            if now >= progress_due:
+                progress_due = now + cadence.progress_interval
                 yield ""
         while source.pending:
             yield source.take()

@@ -22,7 +22,12 @@ class Board:
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
-        self.text = ""
+        self._pieces: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All that it has written in its current attempt."""
+        return "".join(self._pieces)
 
     def apply(self, event: Event) -> None:
         """Add one event."""
@@ -30,9 +35,9 @@ class Board:
             case StepProgress() as step:
                 self._put(step.step, step.label, step.pct, step.status, step.message)
             case Token(text=text):
-                self.text += text
+                self._pieces.append(text)
             case AttemptReset():
-                self.rows, self.text = {}, ""
+                self.rows, self._pieces = {}, []
             case None if event.type == "snapshot":
                 self._restore(event)
             case _:
@@ -46,6 +51,6 @@ class Board:
 
     def _restore(self, event: Event) -> None:
         job = event.data.get("job", {})
-        self.rows, self.text = {}, str(job.get("text", ""))
+        self.rows, self._pieces = {}, [str(job.get("text", ""))]
         for step in job.get("steps", []):
             self._put(step["step"], step.get("label"), step["pct"], step["status"], step.get("message"))

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from sse_server import app, config
 from sse_server.agents import Registry
+from sse_server.cli.console import console
 from sse_server.cli.exits import Exit, note, stop
 from sse_server.cli.serve import prepare
 from sse_server.errors import ServerError
@@ -28,20 +28,20 @@ def check(modules: Sequence[str], path: Path | None, flags: Mapping[str, object]
         asyncio.run(_open_store(settings, registry))
     except ServerError as error:
         stop(Exit.FAILED, error.detail)
-    typer.echo(f"store: {settings.store.kind}, opened and can be written")
+    typer.echo(f"store: {settings.store.kind}, opened and writable")
     return Exit.SUCCEEDED
 
 
 def _show(settings: config.Settings) -> None:
-    console = Console(highlight=False, markup=False)
+    terminal = console()
     table = Table("setting", "value", "written in", box=None, header_style="dim")
     for name, value, origin in config.listing(settings):
-        if console.is_terminal:
+        if terminal:
             table.add_row(name, str(value), origin, style="dim" if origin == "default" else "")
         else:
             typer.echo(f"{name}\t{value}\t{origin}")
-    if console.is_terminal:
-        console.print(table)
+    if terminal:
+        terminal.print(table)
     typer.echo(settings.describe())
 
 

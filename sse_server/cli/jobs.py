@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import msgspec
 import typer
 from msgspec import Struct
-from rich.console import Console
 from rich.table import Table
 
 from sse_server.cli.asking import Place, ask
+from sse_server.cli.console import console
 from sse_server.cli.exits import Exit, note
 from sse_server.cli.text import line
 from sse_server.client import Client, JobInfo
@@ -75,8 +75,8 @@ async def _find(client: Client, which: Which) -> AsyncIterator[JobInfo]:
 
 def _show(found: list[JobInfo]) -> None:
     rows = [(job.job_id, line(job.agent), job.status, str(job.attempt), job.created_at) for job in found]
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
+    terminal = console()
+    if not terminal:
         for row in rows:
             typer.echo("\t".join(row))
         return
@@ -86,4 +86,4 @@ def _show(found: list[JobInfo]) -> None:
     table = Table("job", "agent", "status", "attempt", "created", box=None, header_style="dim")
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    terminal.print(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ def serve(modules: Sequence[str], path: Path | None, flags: Mapping[str, object]
         _announce(settings, registry, server.port)
 
     try:
-        asyncio.run(app.serve(settings, registry, started))
+        app.run(settings, registry, started)
     except ServerError as error:
         stop(Exit.FAILED, error.detail)
     except OSError as error:

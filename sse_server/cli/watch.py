@@ -6,9 +6,9 @@ from contextlib import aclosing
 from typing import Final
 
 from msgspec import Struct
-from rich.console import Console
 
 from sse_server.cli.asking import Place, ask
+from sse_server.cli.console import console
 from sse_server.cli.exits import Exit, note
 from sse_server.cli.options import DEFAULT_URL
 from sse_server.cli.screen import Screen
@@ -56,8 +56,8 @@ def view_for(*, as_json: bool) -> View:
     """The view that fits where stdout goes."""
     if as_json:
         return JsonView()
-    console = Console(highlight=False)
-    return Screen(console) if console.is_terminal and not console.is_dumb_terminal else PlainView()
+    terminal = console()
+    return Screen(terminal) if terminal else PlainView()
 
 
 def leave(place: Place, watched: Watched) -> Exit:

@@ -42,12 +42,11 @@ class Refused(ClientError):
 
 
 class LineLost(Unreachable):
-    """A stream ended before its job did. `retry_after` stands where the server sent its reader away."""
+    """A stream ended before its job did. `back_in`: the server sent its reader away for so many seconds."""
 
-    def __init__(self, reason: str, *, sent_away: bool = False, retry_after: float | None = None) -> None:
+    def __init__(self, reason: str, *, back_in: float | None = None) -> None:
         super().__init__(reason)
-        self.sent_away = sent_away
-        self.retry_after = retry_after
+        self.back_in = back_in
 
 
 class StreamUnusable(ClientError):

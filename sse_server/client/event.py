@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from sse_server.client.errors import StreamUnusable
-from sse_server.events import JOB_EVENTS, EventId, JobEvent, Status
+from sse_server.events import CONTROL_TYPES, JOB_EVENTS, EventId, JobEvent, Status
 from sse_server.sse import ServerSentEvent
+
+WITHOUT_ID: Final = CONTROL_TYPES - {"snapshot"}
 
 
 class Event(Struct, frozen=True):
@@ -67,7 +69,8 @@ def read_event(sent: ServerSentEvent) -> Event:
     """One event of a stream. Raises `StreamUnusable` for what no server of this kind can have sent."""
     try:
         data = _decode(sent.data)
-        return Event(str(data["type"]), sent.id, data)
+        kind = str(data["type"])
+        return Event(kind, "" if kind in WITHOUT_ID else sent.id, data)
     except (msgspec.DecodeError, KeyError):
         raise StreamUnusable("what came on the stream is no event") from None
 

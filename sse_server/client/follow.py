@@ -91,16 +91,19 @@ class Follower:
         """Get over a loss: wait and try again, the other way if this one does not get through; or raise it."""
         if not error.passing or (isinstance(error, Refused) and self._source.job_id is None):
             raise error
-        streamed = self._time() >= self._stream_from
-        if not (isinstance(error, LineLost) and error.sent_away):
-            self._fruitless += 1
-        if streamed and await self._streams_are_useless(error):
+        if isinstance(error, LineLost) and error.back_in is not None:
+            await self._wait(error.back_in, error)  # the server has spread its readers already
+            return
+        self._fruitless += 1
+        if self._time() >= self._stream_from and await self._streams_are_useless(error):
             self._why_polling = str(error)
             self._stream_from = self._time() + self._patience.polling
-            return
-        if self._time() - self._heard_at > self._patience.give_up:
+        else:
+            await self._wait(self._backoff.pause(error.retry_after), error)
+
+    async def _wait(self, delay: float, error: ClientError) -> None:
+        if self._time() + delay - self._heard_at > self._patience.give_up:
             raise Unreachable(f"nothing came through for {self._patience.give_up:g} s: {error}") from error
-        delay = self._backoff.pause(error.retry_after)
         self._lost = True
         self._say(LineStatus("reconnecting", reason=str(error), delay=delay))
         await asyncio.sleep(delay)

@@ -41,7 +41,7 @@ class Line:
             while chunk:
                 for event in self._read(chunk):
                     if event.type == "reconnect":
-                        raise LineLost(f"the server says {event.data.get('reason')}", sent_away=True)
+                        raise LineLost(f"the server says {event.data.get('reason')}", back_in=self.retry)
                     yield event
                 chunk = await self._more(response)
             raise LineLost("it ended before the job did")

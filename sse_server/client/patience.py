@@ -20,8 +20,8 @@ class Patience(Struct, frozen=True, kw_only=True):
     """Without a byte, then a stream's line is dead."""
     first_pause: float = 0.5
     """Before the second try, unless the server named a `retry`."""
-    longest_pause: float = 30.0
-    """Between two tries, however often it failed."""
+    longest_pause: float = 15.0
+    """That the pauses between tries grow to, however often it failed; jitter adds up to half of it."""
     long_poll: float = 20.0
     """That a poll waits for an event; a server takes up to 25."""
     polling: float = 60.0

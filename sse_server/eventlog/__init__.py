@@ -277,7 +277,7 @@ class Store(EventLog, JobStore, Protocol):
         """Store what is under way and let go."""
 
     async def secret(self) -> bytes:
-        """32 random bytes, made once and kept as long as the store: what is sealed with them is checked after a restart."""
+        """32 random bytes, made once, that live as long as the store: what they sealed outlives a restart."""
 
     async def ping(self) -> None:
         """Raises `StoreUnavailable` when nothing can be stored now."""

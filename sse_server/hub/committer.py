@@ -86,8 +86,12 @@ class Committer:
             try:
                 return await self._eventlog.append(writes)
             except StoreUnavailable as error:
-                logger.error("events wait: %s", error.detail)
+                logger.warning("events wait: %s", error.detail)
                 await asyncio.sleep(next(delays))
+            except Exception:
+                # One of them is at fault, not the store: its neighbours must not stop with it.
+                logger.exception("events can't be stored")
+                return [None] if len(writes) == 1 else [(await self._append([write]))[0] for write in writes]
 
     def _settle(self, batch: list[tuple[Source, Write]], receipts: list[Receipt | None]) -> None:
         for (source, write), receipt in zip(batch, receipts, strict=True):

@@ -70,8 +70,10 @@ class Hub:
         self._beats = asyncio.create_task(self._beat(), name="heartbeats")
 
     async def close(self) -> None:
-        """Store and deliver what was marked before."""
+        """Store and deliver what was marked before; nobody waits any longer."""
         await self._committer.close()
+        for tail in self._tails.values():
+            tail.wake()
         if self._beats:
             self._beats.cancel()
 
@@ -97,14 +99,23 @@ class Hub:
             tail.flushed = tail.last or 0
 
     def changed(self, key: LogKey) -> None:
-        """Another process, or retention, changed that log."""
+        """Another process changed that log."""
         if tail := self._tails.get(key):
             tail.forget()
 
+    def erased(self, key: LogKey, job_id: str) -> None:
+        """The job and its events are gone: whoever still reads them has nothing to wait for."""
+        self.changed(key)
+        for subscriber in self.subscribers:
+            if subscriber.tail.key == key and subscriber.view.job_id == job_id:
+                subscriber.end("gone")
+
     @contextlib.contextmanager
     def tail(self, key: LogKey) -> Iterator[Tail]:
-        """The log's tail, kept as long as somebody follows. Take it before the first read: what is stored in between
-        is then in the tail, and no event can fall between the read and the wait.
+        """The log's tail, kept as long as somebody follows.
+
+        Take it before the first read: what is stored in between is then in the tail, and no event can fall between the
+        read and the wait.
         """
         tail = self._tails.get(key) or self._tails.setdefault(key, Tail(key))
         tail.followers += 1

@@ -16,15 +16,20 @@ GapReason = Literal["trimmed", "epoch", "ahead", "unreadable", "cleared"]
 
 
 class Cursor(Struct, frozen=True):
-    """A cursor as a client sent it; `id` is None where nobody can have written it."""
+    """A cursor as a client sent it; `id` is None where nobody can have written it, `text` where nobody sent it."""
 
-    text: str
+    text: str | None
     id: EventId | None
 
     @classmethod
     def of(cls, text: str) -> Cursor:
-        """Read a `Last-Event-ID` or an `after`."""
-        return cls(text, EventId.parse(text))
+        """Read a `Last-Event-ID` or an `after`; what is no UTF-8 in a header becomes `?`, since a gap repeats it."""
+        return cls(text.encode(errors="replace").decode(), EventId.parse(text))
+
+    @classmethod
+    def unsent(cls, event_id: EventId) -> Cursor:
+        """Where a reader begins who sent no cursor."""
+        return cls(None, event_id)
 
     @classmethod
     def at(cls, event_id: EventId) -> Cursor:
@@ -59,4 +64,4 @@ def judge(cursor: Cursor, head: Head | None) -> Gap | None:
 def _gap(cursor: Cursor, head: Head | None, reason: GapReason) -> Gap:
     kept = head is not None and head.trimmed < head.last
     first = str(EventId(head.epoch, head.trimmed + 1)) if head and kept else None
-    return Gap(cursor.text[:MAX_ECHO], first, reason)
+    return Gap(cursor.text and cursor.text[:MAX_ECHO], first, reason)

@@ -31,6 +31,9 @@ class Sink(Protocol):
     async def drain(self) -> None:
         """Wait until the client has taken most of it. Raises ConnectionError when it is gone."""
 
+    def waiting(self) -> int:
+        """Bytes that the client has still to take."""
+
 
 class Subscriber:
     """`position` is the seq of the last event that it has passed; `wrote_at` the loop time of its last write."""
@@ -76,6 +79,7 @@ class Subscriber:
                     await self._until_parted()
                 else:
                     await self._catch_up(on_gap)
+                if self.ending in {None, "done"}:
                     await self._wait_for_client(limits, on_lag)
         except ConnectionError:
             self.end("gone")
@@ -85,7 +89,7 @@ class Subscriber:
     @property
     def live(self) -> bool:
         """Whether the hub writes to it."""
-        return self._parted is not None
+        return self._parted is not None and not self._parted.done()
 
     def end(self, why: Ending) -> None:
         """The stream is over; the first reason counts."""
@@ -107,8 +111,8 @@ class Subscriber:
 
     def deliver(self, data: bytes, before: int, last: int, *, complete: bool) -> None:
         """Take a run of events from the hub; `before` and `last` are the seqs around it."""
-        if self.position >= last:
-            return  # it had read them from the log before it went live
+        if not self.live or self.position >= last:
+            return  # it reads, or has read, them from the log
         if self.position != before:
             self.part()
             return
@@ -180,10 +184,7 @@ class Subscriber:
             self.end("done")
 
     async def _wait_for_client(self, limits: Stream, on_lag: Callable[[], Awaitable[None]] | None) -> None:
-        try:
-            async with asyncio.timeout(limits.write_timeout):
-                await self._sink.drain()
-        except TimeoutError:
+        if not await self._drained(limits.write_timeout):
             self.end("slow_consumer")
             return
         # Only what came since it began counts: whoever resumes far behind is no slow reader.
@@ -193,3 +194,16 @@ class Subscriber:
                 self.end("slow_consumer")
             else:
                 await on_lag()
+
+    async def _drained(self, patience: float) -> bool:
+        """Wait until the client has taken most of it; False once it has read nothing for `patience` seconds."""
+        while True:
+            waiting = self._sink.waiting()
+            try:
+                async with asyncio.timeout(patience):
+                    await self._sink.drain()
+            except TimeoutError:
+                if self._sink.waiting() >= waiting:
+                    return False
+            else:
+                return True

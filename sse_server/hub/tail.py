@@ -59,19 +59,22 @@ class Tail:
         self.last = max(self.last, last)
         while len(self.entries) > MAX_ENTRIES or (self._bytes > MAX_BYTES and len(self.entries) > 1):
             self._bytes -= len(self.entries.popleft().event.body)
-        self._wake()
+        self.wake()
 
     def learn(self, head: Head | None) -> None:
-        """A reader saw where the log stands; news only to a tail that knew nothing."""
+        """A reader saw where the log stands: news to a tail that knew nothing, or of a log that is gone."""
+        epoch, last = (head.epoch, head.last) if head else ("", 0)
         if self.last is None:
-            self._restart(head.epoch if head else "", head.last if head else 0)
+            self._restart(epoch, last)
+        elif epoch != self.epoch:
+            self.forget()  # one of both is out of date, and nobody can say which
 
     def forget(self) -> None:
-        """Another process changed the log: everybody has to look for themselves."""
+        """The log was changed elsewhere, or erased: everybody has to look for themselves."""
         self.part()
         self.last = None
         self.entries.clear()
-        self._wake()
+        self.wake()
 
     def after(self, seq: int) -> Page | None:
         """What follows `seq`, where the tail has all of it; `limit` is what the tail holds."""
@@ -84,14 +87,14 @@ class Tail:
         skip = max(0, after + 1 - self.entries[0].event.seq) if self.entries else 0
         return islice(self.entries, skip, None)
 
-    async def grown(self, after: int, timeout: float) -> None:
-        """Return once the log has more than `after`, or after `timeout` seconds."""
-        if self.last is not None and self.last > after:
+    async def grown(self, after: int, within: float) -> None:
+        """Return once there may be more than `after`, or after `within` seconds."""
+        if self.last is None or self.last > after:
             return
         future = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:
-            await asyncio.wait([future], timeout=timeout)
+            await asyncio.wait([future], timeout=within)
         finally:
             self._waiting.discard(future)
 
@@ -107,7 +110,8 @@ class Tail:
             for subscriber in list(subscribers):
                 subscriber.part()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Everybody who waits looks again."""
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)

@@ -6,12 +6,15 @@ Views are values: subscribers with equal views are served with the same bytes, r
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
 from sse_server import sse
 from sse_server.events import Event
+
+MIN_PADDING: Final = 2
+"""Bytes of the shortest comment: a flush that lacks one byte gets two."""
 
 
 class Surface(Protocol):
@@ -69,5 +72,5 @@ class View(Struct, frozen=True):
     def flush(self, frames: bytes) -> bytes:
         """What goes out in one write: padded, and framed for the connection."""
         if len(frames) < self.padding:
-            frames = sse.padding(self.padding - len(frames)) + frames
+            frames = sse.padding(max(MIN_PADDING, self.padding - len(frames))) + frames
         return b"%x\r\n%b\r\n" % (len(frames), frames) if self.chunked else frames

@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from typing import Final
 
-import msgspec
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from sse_server.config import Server
-from sse_server.errors import HeadTooLarge, InvalidInput, Problem, ServerError
-from sse_server.routes.middleware import problem
+from sse_server.errors import HeadTooLarge, InvalidInput, Overloaded, ServerError
+from sse_server.routes.middleware import new_request_id, problem
 
 access = logging.getLogger("sse_server.access")
-
-
-def _full() -> bytes:
-    """The whole answer to a connection too many, before it has asked anything."""
-    said = Problem("Overloaded", 503, "the server has as many connections as it may", "overloaded", "")
-    body = msgspec.json.encode(said)
-    return (
-        b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 5\r\n"
-        b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-    )
-
-
-_FULL: Final = _full()
 
 
 class AccessLog(AbstractAccessLogger):
@@ -60,6 +44,7 @@ class Connection(RequestHandler):
             keepalive_timeout=settings.keepalive_timeout,
             access_log_class=AccessLog,
             access_log=access if settings.access_log else None,  # type: ignore[arg-type]
+            auto_decompress=False,  # a compressed body is no JSON; a small one may hide a large one
         )
         self._most = most
         self._head_timeout = settings.head_timeout
@@ -67,9 +52,9 @@ class Connection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if self._manager is not None and len(self._manager.connections) > self._most and self.transport is not None:
-            self.transport.write(_FULL)
-            self.transport.close()
+        assert self._manager is not None
+        if len(self._manager._connections) > self._most:  # noqa: SLF001  (its public list is a copy of thousands)
+            self._refuse(Overloaded("the server has as many connections open as it may", retry_after=5))
             return
         self._head_timer = self._loop.call_later(self._head_timeout, self._head_is_late)
 
@@ -77,6 +62,16 @@ class Connection(RequestHandler):
         if self._head_timer:
             self._head_timer.cancel()
         super().connection_lost(exc)
+
+    def _refuse(self, error: ServerError) -> None:
+        """Answer before anything was asked, and hang up."""
+        answer = problem(error, new_request_id())
+        answer.headers.update({"Connection": "close", "Content-Length": str(answer.body_length)})
+        lines = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+        assert isinstance(self.transport, asyncio.Transport)
+        assert isinstance(answer.body, bytes)
+        self.transport.write(f"HTTP/1.1 {answer.status} {answer.reason}\r\n{lines}\r\n".encode() + answer.body)
+        self.transport.close()
 
     def _head_is_late(self) -> None:
         self._head_timer = None
@@ -104,6 +99,6 @@ class Connection(RequestHandler):
         logging.getLogger(__name__).log(
             logging.DEBUG if unreadable else logging.ERROR, "a request failed outside of its handler", exc_info=exc
         )
-        answer = problem(error, f"req_{os.urandom(8).hex()}")
+        answer = problem(error, new_request_id())
         answer.force_close()
         return answer

@@ -28,8 +28,6 @@ EXPOSED: Final = ("Location", "Content-Location", "Retry-After", "X-Request-Id",
 
 def allow_origins(app: web.Application, rules: Cors) -> None:
     """Let pages of these origins use every route, with cookies. Call it once all routes are there."""
-    if not rules.origins:
-        return
     options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
         allow_credentials=True, expose_headers=EXPOSED, allow_headers=ACCEPTED, max_age=rules.max_age
     )

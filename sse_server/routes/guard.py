@@ -31,11 +31,11 @@ class Guard(Struct, frozen=True):
         headers, cookies = request.headers, request.cookies
         if access == "own":
             caller = await self.callers.identify(headers, cookies)
-            if request.method not in SAFE:
-                self.csrf.allow_write(caller, headers, request.scheme, cookies.get(CSRF_COOKIE, ""))
         else:
             ticket, name = request.query.get("ticket"), request.match_info[f"{access}_id"]
             caller = await self.callers.identify_reader(headers, cookies, ticket, access, name)
+        if request.method not in SAFE:
+            self.csrf.allow_write(caller, headers, request.scheme, cookies.get(CSRF_COOKIE, ""))
         request[IDENTITY] = caller
 
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta, Raw, Struct
 
-from sse_server.errors import FieldError, InvalidInput
-from sse_server.eventlog import IdempotencyKey, JobFilter
+from sse_server.errors import FieldError, InvalidEvent, InvalidInput
+from sse_server.eventlog import IdempotencyKey, JobFilter, LogKey, Record
 from sse_server.eventlog.order import now
-from sse_server.events import Status
+from sse_server.events import MAX_DEPTH, Status, encode_fields
 from sse_server.jobs import JobSpec, OnDisconnect, new_job_id
 from sse_server.routes.answers import CancelledJob, JobDetail, JobList, JobSummary, StartedJob, reply
-from sse_server.routes.house import house
 from sse_server.routes.guard import user
+from sse_server.routes.house import house
+from sse_server.routes.middleware import REQUEST_ID
 from sse_server.routes.owned import owned_job, session_name
 from sse_server.routes.streams import stream_started
 from sse_server.routes.table import EVENT_STREAM
 
 MAX_KEY = 255
 """Characters of an Idempotency-Key."""
+MAX_METADATA = 16 * 1024
+"""Bytes of a job's metadata as JSON."""
 
 
 class StartJob(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,19 +58,20 @@ class CancelQuery(Struct, frozen=True):
 
 async def start_job(request: web.Request, _: object, body: StartJob) -> web.StreamResponse:
     """Start a job: 202 at once, or its stream for a client that accepts one."""
+    if EVENT_STREAM in request.headers.get("Accept", "").lower():
+        with house(request).seats.take(user(request)):
+            record, headers = await _submit(request, body)
+            return await stream_started(request, record, headers)
+    record, headers = await _submit(request, body)
+    return reply(StartedJob.of(record), status=202, headers={"Location": f"/api/jobs/{record.spec.id}"} | headers)
+
+
+async def _submit(request: web.Request, body: StartJob) -> tuple[Record, dict[str, str]]:
+    """The job, new or replayed, and the header that says so."""
     parts = house(request)
-    streams = EVENT_STREAM in request.headers.get("Accept", "")
-    if streams and (refusal := parts.seats.refusal(user(request))):
-        raise refusal
     parts.guard.starts.take(user(request))
     submitted = await parts.runner.submit(_spec(request, body), await _once(request))
-    record, replayed = submitted.record, submitted.receipt is None
-    if streams:
-        return await stream_started(request, record, replayed=replayed)
-    headers = {"Location": f"/api/jobs/{record.spec.id}"}
-    if replayed:
-        headers["Idempotent-Replayed"] = "true"
-    return reply(StartedJob.of(record), status=202, headers=headers)
+    return submitted.record, {} if submitted.receipt else {"Idempotent-Replayed": "true"}
 
 
 def _spec(request: web.Request, body: StartJob) -> JobSpec:
@@ -88,9 +93,18 @@ def _spec(request: web.Request, body: StartJob) -> JobSpec:
         created=at,
         timeout=body.timeout or agent.timeout or rules.timeout,
         on_disconnect=body.on_disconnect,
-        metadata=body.metadata,
-        request_id=request["request_id"],
+        metadata=_small(body.metadata),
+        request_id=request[REQUEST_ID],
     )
+
+
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The metadata, which stands in every listing. Raises `InvalidInput` where it is too large for that."""
+    with suppress(InvalidEvent):
+        if len(encode_fields(metadata)) <= MAX_METADATA:
+            return metadata
+    said = f"Expected at most {MAX_METADATA} bytes, and {MAX_DEPTH} levels"
+    raise InvalidInput("the metadata is too large", errors=[FieldError("$.metadata", said)])
 
 
 async def _once(request: web.Request) -> IdempotencyKey | None:
@@ -131,6 +145,7 @@ async def cancel_job(request: web.Request, query: CancelQuery, _: None) -> web.S
 
 async def erase_job(request: web.Request, _: object, __: None) -> web.StreamResponse:
     """Erase an ended job and its events."""
-    record = await owned_job(request)
-    await house(request).store.erase(record.spec.id)
+    parts, spec = house(request), (await owned_job(request)).spec
+    await parts.store.erase(spec.id)
+    parts.hub.erased(LogKey(spec.user, spec.session), spec.id)
     return web.Response(status=204)

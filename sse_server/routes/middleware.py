@@ -11,10 +11,14 @@ from typing import Final
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from aiohttp.web_protocol import RequestPayloadError
 
 from sse_server.errors import Draining, InvalidInput, NotFound, Problem, ServerError, TooLarge
 
-REQUEST_ID: Final = "X-Request-Id"
+HEADER: Final = "X-Request-Id"
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+ALWAYS: Final = {"Server": "sse-server", "X-Content-Type-Options": "nosniff"}
+"""No version: that is for whoever runs the server to know."""
 PRIVATE: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -30,23 +34,37 @@ logger = logging.getLogger(__name__)
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id, and turn what goes wrong into an answer that gives nothing away."""
-    sent = request.headers.get(REQUEST_ID, "")
-    request_id = request["request_id"] = sent if _WELL_FORMED.fullmatch(sent) else f"req_{os.urandom(8).hex()}"
+    sent = request.headers.get(HEADER, "")
+    request_id = request[REQUEST_ID] = sent if _WELL_FORMED.fullmatch(sent) else new_request_id()
     try:
         return await handler(request)
-    except ServerError as error:
-        if error.status >= 500 and not isinstance(error, Draining):  # noqa: PLR2004
-            logger.warning("%s: %s", error.code, error.detail, extra={"request_id": request_id})
-        return problem(error, request_id)
-    except web.HTTPException as error:
-        if error.status < 400:  # noqa: PLR2004
-            raise
-        return _of_aiohttp(error, request_id)
     except ConnectionError:
         raise  # the client has gone: there is nobody to answer
-    except Exception:
-        logger.exception("a handler failed", extra={"request_id": request_id, "path": request.path})
-        return problem(ServerError("something went wrong here; it was logged under this request_id"), request_id)
+    except Exception as error:
+        answer = _answer_to(error, request, request_id)
+        if request.writer.output_size:
+            raise ConnectionResetError("an answer has begun: a second one inside it would be garbage") from error
+        return answer
+
+
+def _answer_to(error: Exception, request: web.Request, request_id: str) -> web.StreamResponse:
+    match error:
+        case ServerError():
+            if error.status >= 500 and not isinstance(error, Draining):
+                logger.warning("%s: %s", error.code, error.detail, extra={"request_id": request_id})
+            return problem(error, request_id)
+        case web.HTTPException():
+            return _of_aiohttp(error, request_id)
+        case RequestPayloadError():
+            return problem(InvalidInput("the body can't be read"), request_id)
+        case _:
+            logger.error("a handler failed", exc_info=error, extra={"request_id": request_id, "path": request.path})
+            return problem(ServerError("something went wrong here; it was logged under this request_id"), request_id)
+
+
+def new_request_id() -> str:
+    """For a request that brought no usable one."""
+    return f"req_{os.urandom(8).hex()}"
 
 
 def problem(error: ServerError, request_id: str) -> web.Response:
@@ -70,7 +88,7 @@ def _of_aiohttp(error: web.HTTPException, request_id: str) -> web.Response:
             return problem(NotFound("there is nothing at this address"), request_id)
         case web.HTTPRequestEntityTooLarge():
             return problem(TooLarge("the body is larger than server.max_body_bytes"), request_id)
-        case _ if error.status == 400:  # noqa: PLR2004
+        case _ if error.status == 400:
             return problem(InvalidInput("the request can't be read"), request_id)
         case _:
             code = re.sub(r"\W+", "_", error.reason.lower())
@@ -79,6 +97,7 @@ def _of_aiohttp(error: web.HTTPException, request_id: str) -> web.Response:
 
 def _answer(said: Problem, retry_after: float | None) -> web.Response:
     answer = web.Response(body=msgspec.json.encode(said), status=said.status, content_type="application/problem+json")
+    answer.headers.update({HEADER: said.request_id, **ALWAYS, **PRIVATE})  # also where no hook prepares it
     if retry_after is not None:
         answer.headers["Retry-After"] = str(math.ceil(retry_after))
     if said.status == 401:
@@ -88,9 +107,8 @@ def _answer(said: Problem, retry_after: float | None) -> web.Response:
 
 async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
     """Headers of every answer, streams too: a middleware would add them too late."""
-    response.headers[REQUEST_ID] = request.get("request_id", "")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Server"] = "sse-server"
+    response.headers.setdefault(HEADER, request.get(REQUEST_ID) or new_request_id())
+    response.headers.update(ALWAYS)
     if response.content_type != "text/event-stream":
         for name, value in PRIVATE.items():
             response.headers.setdefault(name, value)

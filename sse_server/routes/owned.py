@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from aiohttp import web
+from msgspec import Raw
+from msgspec.structs import replace
 
 from sse_server.errors import FieldError, InvalidInput, NotFound
 from sse_server.eventlog import Record
 from sse_server.events import SESSION_PATTERN, TYPE_PATTERN
-from sse_server.routes.house import house
 from sse_server.routes.guard import identity
+from sse_server.routes.house import house
 
 MAX_TYPES: Final = 64
 
@@ -21,12 +23,15 @@ async def owned_job(request: web.Request, *, work: bool = False) -> Record:
 
 
 async def owned(request: web.Request, job_id: str, *, work: bool = False) -> Record:
-    """A job of the caller's, or anybody's for an admin. Raises `NotFound`: what is another's does not exist."""
+    """A job of the caller's, or anybody's for an admin, without its input: a stream holds it as long as it is open.
+
+    Raises `NotFound`: what is another's does not exist.
+    """
     caller = identity(request)
     record = await house(request).store.load(job_id, work=work)
     if record is None or (record.spec.user != caller.user and "admin" not in caller.scopes):
         raise NotFound("no such job")
-    return record
+    return replace(record, spec=replace(record.spec, input=Raw()))
 
 
 def session_name(name: str, path: str) -> str:

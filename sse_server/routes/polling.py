@@ -8,13 +8,14 @@ from typing import Annotated, Final
 
 from aiohttp import web
 from msgspec import Meta, Raw, Struct
+from msgspec.structs import replace
 
 from sse_server.eventlog import Head, LogKey, Page, Record
 from sse_server.events import START, EventId
 from sse_server.hub import Cursor, Gap, judge
 from sse_server.routes.answers import EventPage, Snapshot, SnapshotJob, reply
-from sse_server.routes.house import house
 from sse_server.routes.guard import user
+from sse_server.routes.house import house
 from sse_server.routes.owned import owned_job, session_name, type_filter
 
 POLL_AFTER: Final = 1000
@@ -46,18 +47,22 @@ async def poll_job(request: web.Request, query: PollQuery, _: None) -> web.Strea
     """A page of a job's events."""
     record = await owned_job(request)
     job_id, key = record.spec.id, LogKey(record.spec.user, record.spec.session)
-    cursor = Cursor.of(query.after) if query.after else Cursor.at(record.begin)
+    cursor = Cursor.of(query.after) if query.after else Cursor.unsent(record.begin)
     snapshot: Snapshot | None = None
 
     async def pass_gap(_: Gap) -> EventId:
         nonlocal snapshot, record
         record = await owned_job(request, work=True)
         snapshot = Snapshot(str(record.standpoint), SnapshotJob.of(record))
+        if record.done_is_gone:
+            return record.head.id if record.head else START
         return record.standpoint
 
     if query.after and record.is_past_done(cursor.id):
-        return reply(_page([], cursor.text, done=True, record=record))
-    reading = await _read(request, key, cursor, query, job_id, pass_gap)
+        return reply(_page([], str(cursor.id), done=True, record=record))
+    if record.done_is_gone:
+        query = replace(query, wait=0.0)  # nothing more of this job will come
+    reading = await _read(request, key, cursor, query, job_id=job_id, pass_gap=pass_gap)
     record = await owned_job(request)
     events = [Raw(event.json(key.session)) for event in reading.page.events]
     ended = bool(reading.page.events) and reading.page.events[-1].type == "done"
@@ -75,8 +80,8 @@ async def poll_session(request: web.Request, query: PollQuery, _: None) -> web.S
     key = LogKey(user(request), session_name(request.match_info["session_id"], "session_id"))
     store = house(request).store
     head = await store.head(key)
-    cursor = Cursor.of(query.after) if query.after else Cursor.at(_kept(head))
-    reading = await _read(request, key, cursor, query, None, _keep_all(request, key))
+    cursor = Cursor.of(query.after) if query.after else Cursor.unsent(_kept(head))
+    reading = await _read(request, key, cursor, query, job_id=None, pass_gap=_keep_all(request, key))
     events = [Raw(event.json(key.session)) for event in reading.page.events]
     return reply(
         EventPage(events=events, next=_next(reading), done=False, poll_after_ms=_pause(reading, query), gap=reading.gap)
@@ -100,6 +105,7 @@ async def _read(
     key: LogKey,
     cursor: Cursor,
     query: PollQuery,
+    *,
     job_id: str | None,
     pass_gap: Callable[[Gap], Awaitable[EventId]],
 ) -> _Reading:

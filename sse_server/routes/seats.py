@@ -28,7 +28,9 @@ class Seats:
 
     @contextlib.contextmanager
     def take(self, user: str) -> Iterator[None]:
-        """Hold a seat."""
+        """Hold a seat. Raises `Overloaded`, `TooManyStreams`."""
+        if refusal := self.refusal(user):
+            raise refusal
         self.total += 1
         self._taken[user] += 1
         try:

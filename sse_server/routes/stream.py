@@ -10,9 +10,10 @@ from typing import Literal
 
 from aiohttp import web
 
-from sse_server.errors import NotFound
+from sse_server.errors import StoreUnavailable
 from sse_server.eventlog import LogKey, Record
 from sse_server.hub import Cursor, Ending, Gap, View, judge
+from sse_server.jobs import JobSpec
 from sse_server.routes.answers import Reconnect, Snapshot, SnapshotJob
 from sse_server.routes.house import House
 from sse_server.routes.surface import JobSurface, opening, spread
@@ -30,7 +31,7 @@ class JobStream:
     def __init__(
         self,
         house: House,
-        record: Record,
+        spec: JobSpec,
         wire: Wire,
         *,
         named: bool = False,
@@ -42,13 +43,12 @@ class JobStream:
     ) -> None:
         self._house = house
         self._settings = house.settings.stream
-        self._record = record
+        self._job_id = spec.id
         self._wire = wire
         self._surface = JobSurface(named)
         self._conflate = conflate
         self._began_here = began_here
         self._expires = expires
-        spec = record.spec
         self._key = LogKey(spec.user, spec.session)
         self._view = View(
             self._surface,
@@ -60,21 +60,31 @@ class JobStream:
             chunked=wire.chunked,
         )
 
-    async def run(self, cursor: Cursor | None, replay: Replay) -> None:
+    async def run(self, record: Record, cursor: Cursor | None, replay: Replay) -> None:
         """Write the stream on an open wire until it is over. A cursor wins over `replay`."""
-        with self._house.hub.subscribe(
-            self._key, self._view, self._wire, cursor or Cursor.at(self._record.begin)
-        ) as subscriber:
+        start = cursor or Cursor.unsent(record.begin)
+        with self._house.hub.subscribe(self._key, self._view, self._wire, start) as subscriber:
             self._subscriber = subscriber
             subscriber.patient = self._began_here
             subscriber.open(opening(self._settings.retry_ms))
             subscriber.deadline = self._deadline()
-            if cursor is None and replay != "all":
-                await self._skip(snapshot=replay == "snapshot")
-            if self._record.done_is_gone:
-                await self._end_without_log(cursor)
-            ending = await subscriber.follow(self._settings, self._on_gap, self._on_lag if self._conflate else None)
-            self._say(ending)
+            try:
+                await self._begin(record, cursor, replay)
+                await subscriber.follow(self._settings, self._on_gap, self._on_lag if self._conflate else None)
+            except StoreUnavailable:
+                subscriber.end("overloaded")  # the client keeps its place, and asks again
+            self._say(subscriber.ending)
+
+    async def _begin(self, record: Record, cursor: Cursor | None, replay: Replay) -> None:
+        """What stands before the log's events, or in their place where the log has let go of the job's end."""
+        if cursor is None and replay != "all":
+            await self._skip(snapshot=replay == "snapshot")
+        elif record.done_is_gone:
+            gap = judge(cursor, record.head) if cursor else None
+            if gap:
+                await self._on_gap(gap)
+            else:
+                self._write_done(record)
 
     def _deadline(self) -> tuple[float, Ending]:
         """When the stream must end, in the loop's time, and why: its token ends, or it is old."""
@@ -87,44 +97,33 @@ class JobStream:
 
     async def _skip(self, *, snapshot: bool) -> None:
         """Go on where a snapshot stands; with it, or with nothing of the past."""
-        record = await self._load()
+        record = await self._house.store.load(self._job_id, work=snapshot)
+        if record is None:
+            self._subscriber.end("gone")  # it was erased meanwhile
+            return
         if snapshot:
             told = Snapshot(str(record.standpoint), SnapshotJob.of(record))
             self._subscriber.send(self._surface.snapshot(told))
         self._subscriber.move(record.standpoint)
+        if record.done_is_gone:
+            self._write_done(record)
 
     async def _on_gap(self, gap: Gap) -> None:
         self._subscriber.send(self._surface.gap(gap))
         await self._skip(snapshot=True)
-        if self._record.done_is_gone:
-            self._write_done()
 
     async def _on_lag(self) -> None:
         await self._skip(snapshot=True)
 
-    async def _end_without_log(self, cursor: Cursor | None) -> None:
-        """The log has let go of the job's end: say what is missing, and how it ended."""
-        gap = judge(cursor, self._record.head) if cursor else None
-        if gap:
-            await self._on_gap(gap)
-        self._write_done()
-
-    def _write_done(self) -> None:
-        done = self._record.state.done
-        if done and self._subscriber.ending is None:
-            self._subscriber.send(self._surface.frame(done.event, self._view.session, self._record.epoch))
+    def _write_done(self, record: Record) -> None:
+        """The job keeps its `done` also where the log has let go of it."""
+        if record.state.done and self._subscriber.ending is None:
+            self._subscriber.send(self._surface.frame(record.state.done.event, self._view.session, record.epoch))
             self._subscriber.end("done")
 
-    async def _load(self) -> Record:
-        record = await self._house.store.load(self._record.spec.id, work=True)
-        if record is None:
-            raise NotFound("the job was erased")
-        self._record = record
-        return record
-
-    def _say(self, ending: Ending) -> None:
+    def _say(self, ending: Ending | None) -> None:
         """The last frame of a stream that is to be resumed."""
-        if ending not in {"done", "gone"}:
+        if ending not in {None, "done", "gone"}:
             retry = spread(self._settings.retry_ms)
             self._subscriber.send(self._surface.reconnect(Reconnect(ending, retry)))  # type: ignore[arg-type]
 

@@ -7,10 +7,11 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from sse_server.errors import StoreUnavailable
 from sse_server.eventlog import Record
 from sse_server.hub import Cursor
-from sse_server.routes.house import House, house
 from sse_server.routes.guard import identity, user
+from sse_server.routes.house import House, house
 from sse_server.routes.owned import owned_job, type_filter
 from sse_server.routes.stream import JobStream, Replay, refuse
 from sse_server.routes.wire import Wire
@@ -36,12 +37,14 @@ class StreamQuery(Struct, frozen=True):
 
 async def stream_job(request: web.Request, query: StreamQuery, _: None) -> web.StreamResponse:
     """Stream a job's events from a cursor on."""
-    record = await owned_job(request)
-    types = type_filter(query.types)
+    parts, types = house(request), type_filter(query.types)
     cursor = _cursor(request, query.after)
+    try:
+        record = await owned_job(request)
+    except StoreUnavailable:
+        return await refuse(request, "overloaded", parts.settings.stream.retry_ms, named=query.named)
     if cursor and record.is_past_done(cursor.id):
         return web.Response(status=204)
-    parts = house(request)
     if parts.runner.draining:
         return await refuse(request, "draining", parts.settings.stream.retry_ms, named=query.named)
     if parts.seats.refusal(user(request)):
@@ -49,7 +52,7 @@ async def stream_job(request: web.Request, query: StreamQuery, _: None) -> web.S
     wire = Wire(request)
     stream = JobStream(
         parts,
-        record,
+        record.spec,
         wire,
         named=query.named,
         types=types,
@@ -59,35 +62,33 @@ async def stream_job(request: web.Request, query: StreamQuery, _: None) -> web.S
     )
     with parts.seats.take(user(request)):
         await wire.open(stall=parts.settings.stream.write_timeout)
-        await stream.run(cursor, query.replay)
+        await stream.run(record, cursor, query.replay)
         return await wire.close()
 
 
-async def stream_started(request: web.Request, record: Record, *, replayed: bool) -> web.StreamResponse:
+async def stream_started(request: web.Request, record: Record, headers: dict[str, str]) -> web.StreamResponse:
     """Answer a start with the job's stream, from its first event; the headers say where a GET goes on."""
     parts = house(request)
     here = f"/api/jobs/{record.spec.id}/stream"
-    headers = {"Location": here, "Content-Location": here}
-    if replayed:
-        headers["Idempotent-Replayed"] = "true"
     wire = Wire(request)
     stream = JobStream(
         parts,
-        record,
+        record.spec,
         wire,
         padding=parts.settings.stream.padding_bytes,
         began_here=True,
         expires=identity(request).expires,
     )
-    with parts.seats.take(user(request)):
-        await wire.open(headers=headers, stall=parts.settings.stream.write_timeout)
-        await stream.run(None, "all")
-        return await wire.close()
+    await wire.open(
+        headers={"Location": here, "Content-Location": here} | headers, stall=parts.settings.stream.write_timeout
+    )
+    await stream.run(record, None, "all")
+    return await wire.close()
 
 
 def _cursor(request: web.Request, after: str | None) -> Cursor | None:
     """`Last-Event-ID` wins, also where `after` is bad: a browser reconnects to its first address with both."""
-    sent = request.headers.get("Last-Event-ID", after)
+    sent = request.headers.get("Last-Event-ID") or after
     return Cursor.of(sent) if sent else None
 
 

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from msgspec import Struct
 
 from sse_server.agents.definition import fault
-from sse_server.errors import FieldError, InvalidInput, TooSlow
+from sse_server.errors import FieldError, InvalidInput, TooSlow, Unavailable
 from sse_server.routes.guard import Access
 from sse_server.routes.house import house
+from sse_server.routes.stream import refuse
 
 EVENT_STREAM: Final = "text/event-stream"
 
@@ -31,8 +32,9 @@ class Stream(Struct, frozen=True):
 class Route(Struct, frozen=True):
     """`handler` gets the request, the parsed query and the parsed body (None where `body` is).
 
-    `access` says who may; `answers` are the types of good answers by status: a type, several, a `Stream`, or None for no body; `problems` are
-    the statuses that come as problem+json. What the route does is the first line of its handler's docstring.
+    `access` says who may; `answers` are the types of good answers by status: a type, several, a `Stream`, or none for
+    no body; `problems` are the statuses that come as problem+json. What the route does is the first line of its
+    handler's docstring.
     """
 
     method: str
@@ -46,20 +48,31 @@ class Route(Struct, frozen=True):
     problems: tuple[int, ...] = ()
 
     def add_to(self, app: web.Application) -> None:
-        """Serve it. A GET never answers HEAD: on a stream that would write the body."""
+        """Serve it. `add_get` would answer HEAD too, and write a stream's body."""
         query_type, handler, access = self.query, self.handler, self.access
         decoder = msgspec.json.Decoder(self.body) if self.body else None
 
+        streams = self.method == "GET" and any(isinstance(k, Stream) for kinds in self.answers.values() for k in kinds)
+
         async def serve(request: web.Request) -> web.StreamResponse:
-            await house(request).guard.admit(request, access)
+            try:
+                await house(request).guard.admit(request, access)
+            except Unavailable:  # the issuer of tokens can't be asked now
+                if not streams:
+                    raise
+                return await refuse(request, "overloaded", house(request).settings.stream.retry_ms, named=False)
             query = read_query(request, query_type)
             body = read_body(await _whole(request), decoder) if decoder else None
             return await handler(request, query, body)
 
-        if self.method == "GET":
-            app.router.add_get(self.path, serve, allow_head=False)
-        else:
-            app.router.add_route(self.method, self.path, serve)
+        app.router.add_route(self.method, self.path, serve, expect_handler=_expect)
+
+
+async def _expect(request: web.Request) -> None:
+    """`100-continue` is granted; other expectations are passed over, as RFC 9110 (section 10.1.1) allows."""
+    if request.version >= HttpVersion11 and request.headers["Expect"].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # no part of the answer: it may still be an error
 
 
 async def _whole(request: web.Request) -> bytes:

@@ -53,7 +53,11 @@ class Wire:
         if self._transport.is_closing():
             return False
         self._transport.write(data)
-        return self._transport.get_write_buffer_size() < HIGH_WATER
+        return self.waiting() < HIGH_WATER
+
+    def waiting(self) -> int:
+        """Bytes that the client has still to take."""
+        return self._transport.get_write_buffer_size()
 
     async def drain(self) -> None:
         """Wait until the client has taken most of it. Raises ConnectionError when it is gone."""

@@ -1,4 +1,4 @@
-"""The outbox is bounded: a thread waits for room, the loop is told that there is none, and a reader waits for nobody."""
+"""The outbox is bounded: a thread waits for room, the loop is told that there is none, a reader waits for nobody."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_on_the_loop_one_event_too_many_is_refused(desk: Desk) -> None:
 async def test_on_the_loop_bytes_count_too(desk: Desk) -> None:
     large = "x" * 1024 * 512
     sent = 0
-    with pytest.raises(OutboxFull):
+    with pytest.raises(OutboxFull):  # noqa: PT012
         while True:
             desk.job.token(large)
             sent += len(large)
@@ -153,7 +153,7 @@ async def test_a_failing_asynchronous_step_waits_for_room_to_say_so(desk: Desk) 
 
 
 async def test_a_plain_step_on_the_loop_hides_no_error_behind_a_full_outbox(desk: Desk) -> None:
-    with pytest.raises(ZeroDivisionError), desk.job.step("read"):
+    with pytest.raises(ZeroDivisionError), desk.job.step("read"):  # noqa: PT012
         desk.drafts()
         fill(desk)
         raise ZeroDivisionError

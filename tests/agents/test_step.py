@@ -29,14 +29,14 @@ async def test_a_step_starts_runs_and_finishes(desk: Desk) -> None:
 
 
 async def test_a_step_that_raises_has_failed_where_it_was(desk: Desk) -> None:
-    with pytest.raises(ZeroDivisionError), desk.job.step("read") as step:
+    with pytest.raises(ZeroDivisionError), desk.job.step("read") as step:  # noqa: PT012
         step.progress(30)
         raise ZeroDivisionError
     assert steps(desk) == [("read", 0, "started"), ("read", 30, "running"), ("read", 30, "failed")]
 
 
 async def test_steps_within_steps_end_from_the_inside(desk: Desk) -> None:
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
         async with desk.job.step("outer"):
             with desk.job.step("done"):
                 pass
@@ -147,7 +147,7 @@ async def test_a_tool_call_without_a_result_has_ended_too(desk: Desk) -> None:
 
 
 async def test_a_tool_call_that_raises_tells_what_and_not_why(desk: Desk) -> None:
-    with pytest.raises(ValueError, match="secret"), desk.job.tool("search", {}) as call:
+    with pytest.raises(ValueError, match="secret"), desk.job.tool("search", {}) as call:  # noqa: PT012
         call.result("half")
         raise ValueError("secret")
     assert desk.said()[1] == {"type": "tool_result", "call_id": "call_2_1", "tool": "search", "error": "ValueError"}

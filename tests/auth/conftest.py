@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +15,9 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, get_default_algorithms
 
+from sse_server.auth import Verifier
 from sse_server.config import Auth
+from sse_server.errors import Unauthenticated
 
 SECRET = "gP1r0uJwHk3mYx7nVtQ5eZs8dLbC2aRf"
 NOW = 1_800_000_000.0
@@ -84,10 +87,25 @@ class Issuer:
         self.asked += 1
         if self.answer:
             return await self.answer(request)
-        return web.Response(body=msgspec.json.encode({"keys": self.jwks}), content_type="application/json")
+        return self.key_set()
 
     def private_key(self, kind: str) -> Any:
         return private_key(kind)
+
+    def hold(self) -> tuple[asyncio.Event, asyncio.Event]:
+        """Answer only when the second event is set; the first one is, when somebody asks."""
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        async def answer(_: web.Request) -> web.StreamResponse:
+            asked.set()
+            await answered.wait()
+            return self.key_set()
+
+        self.answer = answer
+        return asked, answered
+
+    def key_set(self) -> web.Response:
+        return web.Response(body=msgspec.json.encode({"keys": self.jwks}), content_type="application/json")
 
     def publish(self, kind: str, kid: str | None, /, **changed: object) -> None:
         """Show a public key; a value of None takes a field away."""
@@ -147,3 +165,44 @@ async def issuer() -> AsyncIterator[Issuer]:
     await issuer.start()
     yield issuer
     await issuer.stop()
+
+
+@pytest.fixture
+def ticks() -> Clock:
+    """The clock by which an issuer's keys grow old."""
+    return Clock(1000.0)
+
+
+@pytest.fixture
+async def by_keys(issuer: Issuer, clock: Clock, ticks: Clock) -> AsyncIterator[Verifier]:
+    """A verifier that takes the issuer's tokens."""
+    verifier = Verifier(Auth(jwks_url=issuer.url), clock=clock)
+    assert verifier._keys
+    verifier._keys._clock = ticks
+    yield verifier
+    await verifier.close()
+
+
+@pytest.fixture
+def user(by_keys: Verifier) -> Callable[[str], Awaitable[str]]:
+    """Whose token it is, or that it is nobody's."""
+
+    async def user(token: str) -> str:
+        try:
+            return (await by_keys.verify(token)).user
+        except Unauthenticated:
+            return "refused"
+
+    return user
+
+
+@pytest.fixture
+def fetched(by_keys: Verifier) -> Callable[[], Awaitable[None]]:
+    """Waits for what is fetched in the background."""
+
+    async def fetched() -> None:
+        assert by_keys._keys
+        assert by_keys._keys._fetching
+        await by_keys._keys._fetching
+
+    return fetched

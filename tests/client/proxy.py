@@ -11,6 +11,8 @@ from typing import Literal, Self
 
 from msgspec import Struct
 
+Then = Literal["close", "reset", "hold"]
+
 REQUEST = re.compile(rb"[A-Z]+ [^\r\n]+")
 
 
@@ -18,7 +20,7 @@ class Act(Struct, frozen=True):
     """`then` happens after so many bytes of the answer, head and all; `say` is answered in the server's place."""
 
     after: int | None = None
-    then: Literal["close", "reset", "hold"] = "close"
+    then: Then = "close"
     say: bytes | None = None
 
 
@@ -69,7 +71,7 @@ class Proxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, asyncio.CancelledError):  # a cancelled callback would be logged
                 await self._relay(reader, writer)
         finally:
             writer.close()

@@ -4,9 +4,29 @@ from __future__ import annotations
 
 import pytest
 
+from sse_server import client as client_module
 from sse_server.client import BadAnswer, Client, Patience, Refused, Unreachable
 from tests.client.proxy import RUBBISH, STUCK, Act, Proxy, only
 from tests.client.server import Server, Start, counting
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(client_module.__all__) == [
+        "AgentInfo",
+        "BadAnswer",
+        "CancelledJob",
+        "Client",
+        "ClientError",
+        "Event",
+        "EventPage",
+        "JobInfo",
+        "JobPage",
+        "LineStatus",
+        "Patience",
+        "Refused",
+        "Started",
+        "Unreachable",
+    ]
 
 
 async def test_agents_come_with_their_schemas(client: Client) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
-from sse_server.client import Client, LineStatus, Patience
+from sse_server.client import Client, LineStatus, Patience, Refused
 from tests.client.server import Server, Start, counting
 
 
 @pytest.mark.parametrize("end", [Server.kill, Server.stop])
 async def test_a_reader_misses_nothing_when_its_server_restarts(
-    start: Start, patience: Patience, gate: Path, end: object
+    start: Start, patience: Patience, gate: Path, end: Callable[[Server], object]
 ) -> None:
     served = start("--set", "server.drain_timeout=0.2", store="sqlite")
     statuses: list[LineStatus] = []
@@ -23,8 +25,8 @@ async def test_a_reader_misses_nothing_when_its_server_restarts(
         async for event in client.follow(job.job_id, on_status=statuses.append):
             events.append(event)
             if event.type == "token" and event.data["text"] == "19 " and event.data["attempt"] == 1:
-                await asyncio.to_thread(end, served)  # type: ignore[arg-type]
-                gate.touch()
+                await asyncio.to_thread(end, served)
+                await asyncio.to_thread(gate.touch)
                 await asyncio.to_thread(served.start)
         assert events == (await client.poll(job.job_id, limit=1000)).events
     assert [event.data["seq"] for event in events] == list(range(1, len(events) + 1))
@@ -35,13 +37,13 @@ async def test_a_reader_misses_nothing_when_its_server_restarts(
 
 async def test_a_log_that_did_not_survive_is_no_silence(start: Start, patience: Patience, gate: Path) -> None:
     """A memory store forgets its jobs: their readers hear of it, and do not wait for ever."""
-    from sse_server.client import Refused
-
     served = start()
     async with Client(served.url, patience=patience) as client:
         job = await client.start("count", counting(2, gate=str(gate), gate_at=1))
-        with pytest.raises(Refused, match="no such job"):
-            async for event in client.follow(job.job_id):
-                if event.type == "token":
-                    await asyncio.to_thread(served.kill)
-                    await asyncio.to_thread(served.start)
+        async with aclosing(client.follow(job.job_id)) as events:
+            while (await anext(events)).type != "insight":
+                pass
+            await asyncio.to_thread(served.kill)
+            await asyncio.to_thread(served.start)
+            with pytest.raises(Refused, match="no such job"):
+                await anext(events)

@@ -80,11 +80,9 @@ async def test_a_start_that_streams_survives_the_loss_of_its_line(
 
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_a_refused_start_is_not_tried_again(client: Client, *, streaming: bool) -> None:
+    refusal = anext(client.start_streaming("cuont", {})) if streaming else client.start("cuont", {})
     with pytest.raises(Refused) as refused:
-        if streaming:
-            [event async for event in client.start_streaming("cuont", {})]
-        else:
-            await client.start("cuont", {})
+        await refusal
     assert (refused.value.status, refused.value.code) == (400, "agent_unknown")
     assert "did you mean 'count'?" in refused.value.detail
 

@@ -38,5 +38,7 @@ def client(request: pytest.FixtureRequest, require: Callable[[object, str], None
     name = str(request.param)
     if Path(CLIENTS[name]).suffix == ".mjs":
         require(shutil.which("node"), "node is not installed")
-        require((HERE.parent / "node_modules").is_dir(), "the packages of tests/package.json are not installed (npm ci)")
+        require(
+            (HERE.parent / "node_modules").is_dir(), "the packages of tests/package.json are not installed (npm ci)"
+        )
     return name

@@ -70,7 +70,7 @@ class Proxy:
     @property
     def origin(self) -> str:
         """Where clients find it."""
-        return "http://127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._welcome, "127.0.0.1", 0, backlog=1024)

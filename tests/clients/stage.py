@@ -15,8 +15,16 @@ from sse_server.agents import Job, Registry, agent
 from sse_server.app import Server
 from sse_server.config import Settings
 
-
-ODD = ["a\r\nb\rc\nd", "nul\0nul", "\u2028\u2029\x85", "👩\u200d🚀 \ufeff", "data: x\n\nid: 7\n\n", ": comment", " ", ""]
+ODD = [
+    "a\r\nb\rc\nd",
+    "nul\0nul",
+    "\u2028\u2029\x85",
+    "👩\u200d🚀 \ufeff",
+    "data: x\n\nid: 7\n\n",
+    ": comment",
+    " ",
+    "",
+]
 """Texts that would break a frame, or a reader that splits lines where it may not."""
 
 
@@ -30,7 +38,9 @@ class Line(Struct, frozen=True):
 def on_stage(**stream: Any) -> Settings:
     """Settings for a server of which little is kept; `stream` is that section."""
     return Settings(
-        server=config.Server(port=0, drain_timeout=20.0), stream=config.Stream(**stream), store=config.Store(kind="memory")
+        server=config.Server(port=0, drain_timeout=20.0),
+        stream=config.Stream(**stream),
+        store=config.Store(kind="memory"),
     )
 
 
@@ -56,6 +66,7 @@ class Stage:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.curtain()  # an actor that still waits goes home
         await self._http.close()
         await self.close()
 
@@ -103,10 +114,10 @@ class Stage:
             if page["done"] or (until is not None and len(events) >= until):
                 return events
 
-    async def bytes(self, path: str) -> bytes:
-        """The whole body of an answer, as an HTTP/1.0 client gets it."""
+    async def bytes(self, path: str, *, http: str = "1.0") -> bytes:
+        """The body of an answer as it is on the wire."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/{http}\r\nHost: stage\r\nConnection: close\r\n\r\n".encode())
         answer = await reader.read()
         writer.close()
         await writer.wait_closed()
@@ -123,8 +134,8 @@ class Stage:
                 job.emit(line.type, **line.fields)
 
         @agent("actor", retries=1, backoff=0)
-        async def act(input: list[Line], job: Job) -> None:
-            while line := await self._cues.get():
-                job.emit(line.type, **line.fields)
+        async def act(_: list[Line], job: Job) -> None:
+            while cue := await self._cues.get():
+                job.emit(cue.type, **cue.fields)
 
         return Registry([recite, act])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from sse_server.config import Settings, Store
 from tests.clients.proxy import Proxy
 from tests.clients.stage import ODD, Stage, on_stage
-from tests.clients.watcher import Browser
+from tests.clients.watcher import BROWSER, Browser
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def settings(tmp_path: Path) -> Settings:
 async def test_a_page_misses_nothing_and_stops_behind_done(
     stage: Stage, proxy: Proxy, tmp_path: Path, require: Callable[[object, str], None]
 ) -> None:
-    require(shutil.which("chromium"), "chromium is not installed")
+    require(BROWSER, "chromium is not installed")
     job = await stage.start("actor")
     hop = proxy.hop(f"{job}/stream", 300, 10, 700)
     async with Browser(proxy, hop, tmp_path / "home") as browser:

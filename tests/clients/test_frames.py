@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from sse_server.config import Settings
 from tests.clients.proxy import Proxy
 from tests.clients.stage import ODD, Line, Stage, on_stage
 from tests.clients.watcher import Watcher

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ CLIENTS: Final = {
     "extended-eventsource": "extended_eventsource.mjs",
     "httpx-sse": "follow_with_httpx_sse.py",
 }
+BROWSER: Final = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 CONTROL: Final = {"gap", "heartbeat", "reconnect", "snapshot"}
 
 
@@ -132,7 +134,7 @@ class Watcher(Witness):
 
 
 class Browser(Witness):
-    """Chromium, on a page that the proxy serves and that follows one stream of the same origin."""
+    """Chromium or one of its kind, on a page that the proxy serves and that follows one stream of the same origin."""
 
     def __init__(self, proxy: Proxy, hop: Hop, home: Path) -> None:
         super().__init__(1)
@@ -141,7 +143,8 @@ class Browser(Witness):
         flags = ["--headless=new", "--no-first-run", "--no-proxy-server", "--disable-gpu", "--disable-dev-shm-usage"]
         if os.geteuid() == 0:
             flags.append("--no-sandbox")  # Chromium's own sandbox does not work as root
-        self._command = ["chromium", *flags, f"--user-data-dir={home}", f"{proxy.origin}/page"]
+        assert BROWSER
+        self._command = [BROWSER, *flags, f"--user-data-dir={home}", f"{proxy.origin}/page"]
         self._process: asyncio.subprocess.Process
 
     async def __aenter__(self) -> Self:

@@ -11,7 +11,7 @@ from sse_server.eventlog import LogKey, Write
 from sse_server.jobs import fold
 
 if TYPE_CHECKING:
-    from tests.eventlog.conftest import Bench
+    from tests.eventlog.conftest import Bench, Opened
 
 KEY = LogKey("ann", "s")
 
@@ -165,6 +165,14 @@ async def test_the_head_says_where_the_log_stands(bench: Bench) -> None:
     assert head is not None
     assert (head.epoch, head.trimmed, head.last) == (receipt.epoch, 0, 2)
     assert str(head.id) == f"{receipt.epoch}-2"
+
+
+async def test_the_secret_is_32_bytes_and_stays(bench: Bench, opened: Opened, kind: str) -> None:
+    secret = await bench.store.secret()
+    assert len(secret) == 32
+    assert await bench.store.secret() == secret
+    async with opened(kind) as another:
+        assert await another.secret() != secret
 
 
 async def test_a_store_that_is_open_can_be_pinged(bench: Bench) -> None:

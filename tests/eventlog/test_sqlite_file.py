@@ -62,6 +62,21 @@ async def test_what_was_stored_is_there_after_a_restart(file: Path, opened: Open
     assert store.durable
 
 
+async def test_nobody_else_reads_the_files(file: Path, opened: Opened, bench_of: type[Bench]) -> None:
+    async with opened("sqlite", path=file) as store:
+        await bench_of(store).publish(KEY, "a")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in file.parent.glob("*")}
+    assert modes == dict.fromkeys(["store.db", "store.db-wal", "store.db-shm", "store.db.lock"], 0o600)
+
+
+async def test_the_secret_outlives_a_restart_and_is_this_files_own(file: Path, opened: Opened) -> None:
+    secrets = []
+    for name in ("store.db", "store.db", "other.db"):
+        async with opened("sqlite", path=file.with_name(name)) as store:
+            secrets.append(await store.secret())
+    assert secrets[0] == secrets[1] != secrets[2]
+
+
 async def test_turns_outlive_a_restart(file: Path, opened: Opened, bench_of: type[Bench]) -> None:
     async with opened("sqlite", path=file) as store:
         bench = bench_of(store)

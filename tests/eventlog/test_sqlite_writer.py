@@ -15,6 +15,7 @@ import pytest
 from sse_server.errors import QueueFull, StoreUnavailable
 from sse_server.eventlog import LogKey
 from sse_server.eventlog.sqlite import SqliteStore
+from sse_server.eventlog.sqlite.events import CHECKPOINT
 
 if TYPE_CHECKING:
     import sqlite3
@@ -35,6 +36,19 @@ async def store(tmp_path: Path, opened: Opened) -> AsyncIterator[SqliteStore]:
 def writing(store: SqliteStore) -> sqlite3.Connection:
     """The writer's connection: to be touched while the writer rests."""
     return store._connections[0]
+
+
+async def test_a_snapshot_folds_a_bounded_number_of_events(bench: Bench, writing: sqlite3.Connection) -> None:
+    """The fold is written now and then: nobody who asks for it has to begin with the first event."""
+    claim = await bench.running()
+    for n in range(1, 301):
+        await bench.tokens(claim, *"abcdefg")
+        unfolded, since, last = writing.execute("SELECT unfolded, work_seq, last FROM jobs").fetchone()
+        assert last == 2 + 7 * n
+        assert last - since == unfolded < CHECKPOINT
+    assert await bench.end(claim)
+    assert writing.execute("SELECT unfolded FROM jobs").fetchone() == (0,)
+    assert (await bench.record(claim)).state.work.text == "abcdefg" * 300
 
 
 @asynccontextmanager

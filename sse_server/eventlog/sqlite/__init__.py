@@ -64,6 +64,7 @@ class SqliteStore:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
         try:
+            self._path.touch(0o600)  # nobody else reads what users gave us, nor the secret
             self._connections.append(schema.connect(self._path))
             schema.prepare(self._connections[0])
         except BaseException:

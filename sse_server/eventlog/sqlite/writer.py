@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
@@ -38,11 +39,10 @@ class Writer:
         self._thread.start()
 
     async def do(self, operation: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run an operation; what it wrote is on the disk when this returns."""
+        """Run an operation; what it wrote is on the disk when this returns. It takes place even if the caller goes."""
         future: asyncio.Future[Result] = self._loop.create_future()
         self._orders.put(_Order(operation, future))
-        # Shielded: a caller that is cancelled must not hide from the thread whether its operation took place.
-        return await asyncio.shield(future)
+        return await future
 
     async def close(self) -> None:
         """Finish what was ordered before."""
@@ -72,7 +72,7 @@ class Writer:
             outcomes = [_attempt(order.run, connection) for order in orders]
             connection.execute("COMMIT")
         except Exception as error:
-            if connection.in_transaction:
+            with suppress(sqlite3.Error):  # the thread lives on, and tries again the next time
                 connection.execute("ROLLBACK")
             if len(orders) > 1 and not isinstance(error, sqlite3.OperationalError):
                 # One of them is at fault, not the disk: its neighbours must not fail with it.

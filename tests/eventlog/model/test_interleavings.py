@@ -203,7 +203,7 @@ class Machine(RuleBasedStateMachine):
         assert waiting == self.model.having("queued")
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("memory", 60), ("sqlite", 25)])
+@pytest.mark.parametrize(("kind", "examples"), [("memory", 40), ("sqlite", 20)])
 def test_a_store_does_what_the_model_does(kind: str, examples: int, opened: Opened, model: type[Model]) -> None:
     class ThisStore(Machine):
         model_of = model
