@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import typer
@@ -23,13 +23,29 @@ def check(modules: Sequence[str], path: Path | None, flags: Mapping[str, object]
     _show(settings)
     for sentence in settings.notes:
         note(f"note: {sentence}")
+    for sentence in _open_doors(settings):
+        typer.echo(sentence)
     typer.echo(f"agents: {', '.join(name for name, _ in registry)}")
     try:
+        config.refuse_exposure(settings)
         asyncio.run(_open_store(settings, registry))
     except ServerError as error:
         stop(Exit.FAILED, error.detail)
     typer.echo(f"store: {settings.store.kind}, opened and writable")
     return Exit.SUCCEEDED
+
+
+def _open_doors(settings: config.Settings) -> Iterator[str]:
+    """Who can reach the server, and what they need to use it."""
+    host, auth = settings.server.host, settings.auth
+    yield f"reached by: {f'whoever reaches {host}' if settings.is_exposed else 'this machine alone'}"
+    if auth.checks_tokens:
+        by = f"the keys at {auth.jwks_url}" if auth.jwks_url else "auth.jwt_secret (HS256)"
+        yield f"callers: need a token, checked by {by}; audience {auth.audience or 'any'}, issuer {auth.issuer or 'any'}"
+    else:
+        yield "callers: anonymous, with every right: tokens are not looked at"
+    yield f"pages of other origins: {', '.join(settings.cors.origins) or 'none'}"
+    yield "open to all: /health, /ready, /openapi.json"
 
 
 def _show(settings: config.Settings) -> None:

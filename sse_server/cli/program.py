@@ -170,6 +170,21 @@ def cancel(
 
 
 @program.command()
+def token(
+    user: Annotated[str, typer.Argument(help="Whose token it is: its sub.")] = "developer",
+    *,
+    ttl: Annotated[float, typer.Option(min=1, help="Seconds it is good for.", metavar="SECONDS")] = 3600.0,
+    scope: Annotated[list[str] | None, typer.Option(help="A scope, such as stats, metrics or admin.")] = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+) -> None:
+    """Print a token for development, signed with the server's JWT_SECRET."""
+    from sse_server.cli.token import token
+
+    raise typer.Exit(token(user, config, flags(None, None, None, None, settings), ttl=ttl, scopes=scope or []))
+
+
+@program.command()
 def check(
     modules: Modules = None,
     *,

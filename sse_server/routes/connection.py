@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -13,6 +14,11 @@ from aiohttp.web_protocol import RequestHandler
 from sse_server.config import Server
 from sse_server.errors import HeadTooLarge, InvalidInput, Overloaded, ServerError
 from sse_server.routes.middleware import new_request_id, problem
+
+LINGER: Final = 1.0
+"""Seconds that a client which was refused has to hang up."""
+TOLD: Final = 256
+"""Connections too many that hear why; more than these are cut off."""
 
 access = logging.getLogger("sse_server.access")
 
@@ -53,10 +59,11 @@ class Connection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         assert self._manager is not None
-        if len(self._manager._connections) > self._most:  # noqa: SLF001  (its public list is a copy of thousands)
+        too_many = len(self._manager._connections) - self._most  # noqa: SLF001  (its public list is a copy of thousands)
+        if too_many > 0:
             self._refuse(Overloaded("the server has as many connections open as it may", retry_after=5))
-            return
-        self._head_timer = self._loop.call_later(self._head_timeout, self._head_is_late)
+        limit = self._head_timeout if too_many <= 0 else LINGER if too_many <= TOLD else 0.0
+        self._head_timer = self._loop.call_later(limit, self._head_is_late)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._head_timer:
@@ -64,14 +71,18 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     def _refuse(self, error: ServerError) -> None:
-        """Answer before anything was asked, and hang up."""
+        """Answer before anything was asked, and hear nothing more.
+
+        It is for the client to hang up: while its request is on the way, our doing so would take the answer from it.
+        """
         answer = problem(error, new_request_id())
-        answer.headers.update({"Connection": "close", "Content-Length": str(answer.body_length)})
-        lines = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
-        assert isinstance(self.transport, asyncio.Transport)
         assert isinstance(answer.body, bytes)
+        answer.headers.update({"Connection": "close", "Content-Length": str(len(answer.body))})
+        lines = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+        assert self.transport is not None
         self.transport.write(f"HTTP/1.1 {answer.status} {answer.reason}\r\n{lines}\r\n".encode() + answer.body)
-        self.transport.close()
+        self.transport.write_eof()
+        self.close()
 
     def _head_is_late(self) -> None:
         self._head_timer = None

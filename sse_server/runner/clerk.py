@@ -19,13 +19,14 @@ class Clerk:
         self._hub = hub
         self.presence = presence
 
-    async def end(self, record: Record, outcome: Outcome) -> bool:
-        """Write the `done` of a job that waits; False where it has been claimed, or has ended, before."""
-        (ended,) = await self.write([(record, "", outcome.done(record.state.attempt))])
-        return ended
+    async def end(self, job_id: str, outcome: Outcome) -> None:
+        """Write the `done` of a job that waits; nothing where it has been claimed, or has ended, before."""
+        record = await self._store.load(job_id)
+        if record and not record.state.done:
+            await self.write([(record, "", outcome.done(record.state.attempt))])
 
-    async def write(self, lines: Sequence[tuple[Record, str, Draft]]) -> list[bool]:
-        """Write an event into each of several jobs at once, under their leases; False for a job that is another's."""
+    async def write(self, lines: Sequence[tuple[Record, str, Draft]]) -> None:
+        """Write an event into each of several jobs at once, under their leases; nothing into one that is another's."""
         writes = [Write(key_of(record), [draft], record.spec.id, lease) for record, lease, draft in lines]
         receipts = await self._store.append(writes) if writes else []
         for (record, _, draft), write, receipt in zip(lines, writes, receipts, strict=True):
@@ -33,7 +34,6 @@ class Clerk:
                 self._hub.stored(write, receipt)
                 if draft.type == "done":
                     self.presence.release(record.spec)
-        return [receipt is not None for receipt in receipts]
 
 
 def key_of(record: Record) -> LogKey:

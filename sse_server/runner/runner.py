@@ -131,7 +131,7 @@ class Runner:
         await asyncio.wait([concluded], timeout=LAST_WORDS)
         if not self._store.durable:
             for record in await self._store.queued():
-                await self._clerk.end(record, INTERRUPTED)
+                await self._clerk.end(record.spec.id, INTERRUPTED)
         await self._scheduler.close()
 
     def hurry(self) -> None:
@@ -172,10 +172,12 @@ class Runner:
         job_id = record.spec.id
         if not record.state.done:
             await self._store.request_cancel(job_id)
-            record = await self._store.load(job_id) or record  # its attempt may be another one by now
-        if not record.state.done and not await self._clerk.end(record, CANCELLED):
-            async with self._slots.claiming:
-                self.cancel_here(job_id)
+            async with self._slots.claiming:  # so that it stays where it is: with an attempt, or in the queue
+                attempt = self._slots.attempts.get(job_id)
+                if attempt and not attempt.concluded.done():
+                    attempt.stop("cancelled")
+                else:
+                    await self._clerk.end(job_id, CANCELLED)
         return self._slots.attempts.get(job_id)
 
     async def _state_elsewhere(self, job_id: str) -> Literal["requested", "stopped"]:

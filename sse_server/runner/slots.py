@@ -121,7 +121,7 @@ class Slots:
             if again is None:
                 self._clerk.presence.release(spec)
             elif attempt.cancelled:
-                await self._end_waiting(spec.id)
+                await self._clerk.end(spec.id, CANCELLED)  # wanted just when it made room for its next attempt
             else:
                 asyncio.get_running_loop().call_later(again, self.wake)
             attempt.conclude()
@@ -131,8 +131,3 @@ class Slots:
             if self.attempts.get(spec.id) is attempt:
                 del self.attempts[spec.id]
             self.wake()
-
-    async def _end_waiting(self, job_id: str) -> None:
-        """Someone wanted the job to end just when its attempt made room for the next one."""
-        if record := await self._store.load(job_id):
-            await self._clerk.end(record, CANCELLED)

@@ -8,7 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -91,13 +92,20 @@ class Process:
 
     async def talk(self, sent: bytes) -> bytes:
         """Send raw bytes, and return what comes back until the server hangs up."""
+        async with self.connect() as (reader, writer), asyncio.timeout(20):
+            writer.write(sent)
+            return await reader.read()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A connection, to be used by hand."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            writer.write(sent)
-            async with asyncio.timeout(20):
-                return await reader.read()
+            yield reader, writer
         finally:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     def _spawn(self) -> subprocess.Popen[str]:
         (self._folder / "agents.py").write_text(AGENTS)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sse_server.errors import QueueFull, StoreUnavailable
-from sse_server.eventlog import LogKey
+from sse_server.eventlog import LogKey, Write
 from sse_server.eventlog.sqlite import SqliteStore
-from sse_server.eventlog.sqlite.events import CHECKPOINT
+from sse_server.eventlog.sqlite.events import CHECKPOINT, append
 
 if TYPE_CHECKING:
     import sqlite3
@@ -85,6 +85,27 @@ async def test_what_waits_together_is_committed_together(
     assert all(receipts)
     commits = [statement for statement in statements if statement == "COMMIT"]
     assert len(commits) == 2, "the one that held it up, and one for all 200"
+
+
+async def test_nobody_reads_what_is_not_committed_nor_waits_for_it(store: SqliteStore, bench: Bench) -> None:
+    claim = await bench.running(session="s")
+    spec = claim.record.spec
+    write = Write(KEY, [bench.draft("token", text="a"), bench.done()], spec.id, claim.lease)
+    written, gate = threading.Event(), threading.Event()
+
+    def append_slowly(connection: sqlite3.Connection) -> None:
+        assert append(connection, [write], keep=100)[0]
+        written.set()
+        gate.wait()
+
+    appending = asyncio.create_task(store._write(append_slowly))
+    await asyncio.to_thread(written.wait)
+    assert [event.seq for event in await bench.events(KEY)] == [1, 2]
+    assert (await bench.record(claim)).state.status == "running"
+    gate.set()
+    await appending
+    assert [event.seq for event in await bench.events(KEY)] == [1, 2, 3, 4]
+    assert (await bench.record(claim)).state.status == "succeeded"
 
 
 async def test_a_refusal_does_not_fail_its_neighbours(store: SqliteStore, bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -159,7 +160,7 @@ async def test_every_kind_of_emit_of_a_cancelled_job_raises() -> None:
             await asyncio.Event().wait()
         finally:
             assert job.cancelled
-            for emit in (lambda: job.token("x"), lambda: job.emit("mine"), lambda: job.step("s").progress(1)):
+            for emit in (partial(job.token, "x"), partial(job.emit, "mine"), partial(job.step("s").progress, 1)):
                 try:
                     emit()
                 except JobCancelled as error:
@@ -240,7 +241,7 @@ async def test_a_generators_thread_hears_of_it_at_its_next_yield(gate: Event) ->
 
 
 def test_an_unresponsive_coroutine_is_fenced_when_its_grace_is_over() -> None:
-    """`done` comes after `cancel_grace`, its slot is free when it returns, and who waits is told as soon as it is known."""
+    """`done` comes after `cancel_grace`, its slot is free when it returns; who waits is told as soon as it is known."""
 
     @agent("deaf")
     async def deaf(_: Any, job: Job) -> None:

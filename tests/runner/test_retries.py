@@ -147,7 +147,7 @@ async def test_nothing_that_an_old_attempts_thread_emits_is_stored(gate: Event) 
 
 async def test_a_thread_that_does_not_stop_never_meets_its_own_next_attempt(gate: Event) -> None:
     @agent("deaf", retries=5, backoff=0)
-    def deaf(_: Any, job: Job) -> None:
+    def deaf(_: Any, __: Job) -> None:
         gate.wait()
 
     async with works(deaf) as bench:
