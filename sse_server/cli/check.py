@@ -41,7 +41,8 @@ def _open_doors(settings: config.Settings) -> Iterator[str]:
     yield f"reached by: {f'whoever reaches {host}' if settings.is_exposed else 'this machine alone'}"
     if auth.checks_tokens:
         by = f"the keys at {auth.jwks_url}" if auth.jwks_url else "auth.jwt_secret (HS256)"
-        yield f"callers: need a token, checked by {by}; audience {auth.audience or 'any'}, issuer {auth.issuer or 'any'}"
+        meant = f"audience {auth.audience or 'any'}, issuer {auth.issuer or 'any'}"
+        yield f"callers: need a token, checked by {by}; {meant}"
     else:
         yield "callers: anonymous, with every right: tokens are not looked at"
     yield f"pages of other origins: {', '.join(settings.cors.origins) or 'none'}"

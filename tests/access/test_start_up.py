@@ -18,7 +18,7 @@ async def test_without_authentication_it_starts_on_loopback_only(run: Run) -> No
         assert line in said, "it says what to write"
     assert "Traceback" not in said
     assert said.count("\n") == 1
-    server = run()
+    server = run("agents.py")
     server.start()
     assert b" 202 " in await server.talk(start())
     server.stop()
@@ -26,7 +26,7 @@ async def test_without_authentication_it_starts_on_loopback_only(run: Run) -> No
 
 async def test_open_to_all_when_somebody_wrote_so_and_it_warns(run: Run) -> None:
     """The line that the refusal asked for is the line that helps."""
-    server = run(*EVERYWHERE, SSE_SERVER__AUTH__MODE="none")
+    server = run("agents.py", *EVERYWHERE, SSE_SERVER__AUTH__MODE="none")
     server.start()
     assert b" 202 " in await server.talk(start())
     assert b" 202 " in await server.talk(start("x.y.z")), "tokens are not looked at"
@@ -34,7 +34,7 @@ async def test_open_to_all_when_somebody_wrote_so_and_it_warns(run: Run) -> None
 
 
 async def test_with_a_secret_it_listens_anywhere_and_asks_for_tokens(run: Run) -> None:
-    server = run(*EVERYWHERE, JWT_SECRET=SECRET)
+    server = run("agents.py", *EVERYWHERE, JWT_SECRET=SECRET)
     server.start()
     assert b" 401 " in await server.talk(start())
     assert b" 401 " in await server.talk(start("x.y.z"))
@@ -48,13 +48,10 @@ async def test_with_a_secret_it_listens_anywhere_and_asks_for_tokens(run: Run) -
     ("options", "environ", "words"),
     [
         ((), {"JWT_SECRET": "tooshort"}, ["auth.jwt_secret", "32 bytes", "token_urlsafe(32)"]),
-        ((), {"JWT_SECRET": "secret" * 6}, ["auth.jwt_secret", "token_urlsafe(32)"]),
         ((), {"JWT_SECRET": "your-256-bit-secret-your-256-bit-secret"}, ["everybody knows"]),
-        ((), {"JWT_SECRET": "-----BEGIN PUBLIC KEY-----\nMFkw" + "A" * 40}, ["auth.jwks_url"]),
         (EVERYWHERE, {"JWT_SECRET": PLACEHOLDER}, ["127.0.0.1 only", "placeholder"]),
         ((), {"SSE_SERVER__AUTH__MODE": "jwt"}, ["JWT_SECRET", "auth.jwks_url"]),
         ((), {"CORS_ORIGINS": "*"}, ["cors.origins", "cookies"]),
-        (EVERYWHERE, {"JWT_SECRET": SECRET, "CORS_ORIGINS": "https://a.example.com,*"}, ["cors.origins"]),
     ],
 )
 def test_what_would_be_open_by_mistake_is_refused_with_a_reason(
@@ -77,7 +74,7 @@ def test_the_chat_documents_placeholder_warns_on_loopback(run: Run) -> None:
 
 def start(token: str | None = None) -> bytes:
     """A raw request that starts a job."""
-    body = b'{"agent":"tailor","input":{"resume":"Python","posting":"Python"}}'
+    body = b'{"agent":"echo","input":{}}'
     bearer = f"Authorization: Bearer {token}\r\n" if token else ""
     head = f"POST /api/jobs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{bearer}Content-Length: {len(body)}\r\n\r\n"
     return head.encode() + body

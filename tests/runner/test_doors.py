@@ -51,8 +51,9 @@ class Client:
         events, after = list[Told](), "0"
         while not events or events[-1]["type"] != "done":
             async with self.stream(job_id, after) as stream:
-                async for after, event in stream:
+                async for event_id, event in stream:
                     if "seq" in event:
+                        after = event_id
                         events.append(event)
         return events
 
