@@ -214,20 +214,12 @@ class Event(Struct, frozen=True, gc=False):
 
     def json(self, session_id: str) -> bytes:
         """The event's JSON object, envelope first."""
-        body = self.body
-        return (
-            b'{"type":"%b","job_id":"%b","session_id":"%b","seq":%d,"attempt":%d,"timestamp":"%b"%b%b'
-            % (
-                self.type.encode(),
-                self.job_id.encode(),
-                session_id.encode(),
-                self.seq,
-                self.attempt,
-                timestamp(self.time).encode(),
-                b"," if len(body) > 2 else b"",  # an empty object is two bytes
-                body[1:],
-            )
+        envelope = (
+            f'{{"type":"{self.type}","job_id":"{self.job_id}","session_id":"{session_id}",'
+            f'"seq":{self.seq},"attempt":{self.attempt},"timestamp":"{timestamp(self.time)}"'
         )
+        body = self.body
+        return envelope.encode() + (b"," if len(body) > 2 else b"") + body[1:]  # an empty object is two bytes
 
 
 def timestamp(time: int) -> str:
@@ -244,9 +236,6 @@ def _second(seconds: int) -> str:
 def without_none(**fields: Any) -> dict[str, Any]:
     """The fields that are set: an optional field that is None is left out of an event."""
     return {name: value for name, value in fields.items() if value is not None}
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 def encode_fields(fields: dict[str, Any]) -> bytes:
@@ -285,9 +274,9 @@ def _mended(value: Any) -> Any:
 
 
 def _parsed(value: Any) -> Any:
-    if isinstance(value, msgspec.Raw):
-        return msgspec.json.decode(value)
-    raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+    if not isinstance(value, msgspec.Raw):
+        raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+    return msgspec.json.decode(value)
 
 
 def _one_line(body: bytes) -> bytes:
@@ -306,5 +295,6 @@ def _depth(body: bytes) -> int:
     return depth
 
 
+_encode = msgspec.json.Encoder().encode
 _NO_BRACKETS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^][{}"]+')
 _ALIKE: Final = bytes.maketrans(b"{}", b"[]")

@@ -144,7 +144,7 @@ class Stream(Section, frozen=True):
 
     heartbeat_interval: Annotated[Span, says("Seconds without a frame after which a stream sends a heartbeat.")] = 10.0
     retry_ms: Annotated[Size, says("Milliseconds a client waits before it connects again.")] = 3000
-    padding_bytes: Annotated[Size, says("Bytes each flush is filled up to, for a hop that buffers; 0 is off.")] = 0
+    padding_bytes: Annotated[Size, says("Bytes of padding behind each flush, for a hop that buffers; 0 is off.")] = 0
     max_padding_bytes: Annotated[Size, says("Most bytes that a client may ask for with ?padding.")] = 16_384
     max_age: Annotated[Seconds, says("Seconds after which a GET stream must connect again; 0 is no limit.")] = 0.0
     max_lag_events: Annotated[Count, says("Events a subscriber may lag behind before it must reconnect.")] = 10_000

@@ -6,15 +6,12 @@ Views are values: subscribers with equal views are served with the same bytes, r
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
 from sse_server import sse
 from sse_server.events import Event
-
-MIN_PADDING: Final = 2
-"""Bytes of the shortest comment: a flush that lacks one byte gets two."""
 
 
 class Surface(Protocol):
@@ -37,7 +34,7 @@ class Entry(Struct):
 class View(Struct, frozen=True):
     """`job_id` and `types` filter (`done` always passes); `ends` closes behind that job's `done`.
 
-    `padding` fills every flush up to so many bytes; `chunked` is the transfer coding of HTTP/1.1.
+    `padding` sends so many bytes behind every flush; `chunked` is the transfer coding of HTTP/1.1.
     """
 
     surface: Surface
@@ -71,6 +68,7 @@ class View(Struct, frozen=True):
 
     def flush(self, frames: bytes) -> bytes:
         """What goes out in one write: padded, and framed for the connection."""
-        if len(frames) < self.padding:
-            frames = sse.padding(max(MIN_PADDING, self.padding - len(frames))) + frames
+        if self.padding:
+            # Behind the frames, and always whole: a hop that holds back blocks holds back the end of what it got.
+            frames += sse.padding(self.padding)
         return b"%x\r\n%b\r\n" % (len(frames), frames) if self.chunked else frames

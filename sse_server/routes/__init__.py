@@ -34,11 +34,11 @@ ROUTES: Final = (
         jobs.start_job,
         {202: (StartedJob,), 200: (JOB_STREAM,)},
         body=jobs.StartJob,
-        problems=(400, 413, 422, 429, 503),
+        problems=(422, 429),
     ),
-    Route("GET", "/api/jobs", "own", jobs.list_jobs, {200: (JobList,)}, query=jobs.ListQuery, problems=(400, 503)),
-    Route("GET", JOB, "own", jobs.show_job, {200: (JobDetail,)}, problems=(404, 503)),
-    Route("DELETE", JOB, "own", jobs.erase_job, {204: ()}, problems=(404, 409, 503)),
+    Route("GET", "/api/jobs", "own", jobs.list_jobs, {200: (JobList,)}, query=jobs.ListQuery),
+    Route("GET", JOB, "own", jobs.show_job, {200: (JobDetail,)}, problems=(404,)),
+    Route("DELETE", JOB, "own", jobs.erase_job, {204: ()}, problems=(404, 409)),
     Route(
         "GET",
         f"{JOB}/stream",
@@ -46,7 +46,7 @@ ROUTES: Final = (
         streams.stream_job,
         {200: (JOB_STREAM,), 204: ()},
         query=streams.StreamQuery,
-        problems=(400, 404, 503),
+        problems=(404,),
     ),
     Route(
         "GET",
@@ -55,7 +55,7 @@ ROUTES: Final = (
         polling.poll_job,
         {200: (EventPage,)},
         query=polling.PollQuery,
-        problems=(400, 404, 503),
+        problems=(404,),
     ),
     Route(
         "POST",
@@ -64,7 +64,7 @@ ROUTES: Final = (
         jobs.cancel_job,
         {200: (CancelledJob,)},
         query=jobs.CancelQuery,
-        problems=(400, 404, 503),
+        problems=(404,),
     ),
     Route(
         "GET",
@@ -74,7 +74,6 @@ ROUTES: Final = (
         {200: (EventPage,)},
         query=polling.PollQuery,
         tag="sessions",
-        problems=(400, 503),
     ),
     Route(
         "POST",
@@ -84,10 +83,10 @@ ROUTES: Final = (
         {201: (TicketAnswer,)},
         body=TicketFor,
         tag="access",
-        problems=(400, 404, 413, 503),
+        problems=(404,),
     ),
     Route("GET", "/api/csrf", "own", proofs.give_csrf, {200: (CsrfAnswer,)}, tag="access"),
     Route("GET", "/health", "public", ops.health, {200: (Health,)}, tag="operations"),
-    Route("GET", "/ready", "public", ops.ready, {200: (Health,)}, tag="operations", problems=(503,)),
+    Route("GET", "/ready", "public", ops.ready, {200: (Health,)}, tag="operations"),
     Route("GET", "/openapi.json", "public", openapi.show, {200: (dict,)}, tag="operations"),
 )

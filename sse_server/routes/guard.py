@@ -39,6 +39,16 @@ class Guard(Struct, frozen=True):
         request[IDENTITY] = caller
 
 
+def refusals(method: str, access: Access) -> frozenset[int]:
+    """The statuses of the problems that `admit` may answer with."""
+    if access == "public":
+        return frozenset()
+    unknown = {401, 503}  # 503: tokens can't be checked while their issuer does not answer
+    if access == "own":
+        return frozenset(unknown if method in SAFE else unknown | {403})
+    return frozenset(unknown | {404})
+
+
 def identity(request: web.Request) -> Identity:
     """Who asks. Only on a route that is not public."""
     return request[IDENTITY]

@@ -11,35 +11,60 @@ import msgspec
 from aiohttp import web
 
 from sse_server import __version__
+from sse_server.config import Auth
 from sse_server.errors import Problem
 from sse_server.routes.answers import reply
+from sse_server.routes.guard import refusals
+from sse_server.routes.house import house
 from sse_server.routes.table import EVENT_STREAM, Route, Stream
 
 REFERENCE: Final = "#/components/schemas/{name}"
+ANYWHERE: Final = frozenset({400, 431, 503})
+"""Problems of any address: no HTTP, a head that is too large, too many connections."""
+WITH_BODY: Final = frozenset({408, 413})
+RETRY_AFTER: Final = {"Retry-After": {"required": True, "description": "Seconds.", "schema": {"type": "integer"}}}
 ROUTES: web.AppKey[tuple[Route, ...]] = web.AppKey("routes", tuple[Route, ...])
 
 
 async def show(request: web.Request, _: object, __: None) -> web.StreamResponse:
     """This server's routes, types and events, as OpenAPI 3.1."""
     routes: tuple[Route, ...] = request.app[ROUTES]
-    return reply(document(routes))
+    return reply(document(routes, house(request).settings.auth))
 
 
-def document(routes: Iterable[Route]) -> dict[str, Any]:
-    """The OpenAPI document of these routes."""
+def document(routes: Iterable[Route], rules: Auth) -> dict[str, Any]:
+    """The OpenAPI document of these routes, on a server that lets callers in by these rules."""
     routes = tuple(routes)
     types = [kind for route in routes for kind in _types(route)]
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     schema_of = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of) | {
+            "security": _security(route) if rules.checks_tokens else []
+        }
     return {
         "openapi": "3.1.0",
         "info": {"title": "sse-server", "version": __version__},
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, "securitySchemes": _schemes(rules)},
     }
+
+
+def _schemes(rules: Auth) -> dict[str, Any]:
+    return {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
+        "cookie": {"type": "apiKey", "in": "cookie", "name": rules.cookie},
+        "ticket": {"type": "apiKey", "in": "query", "name": "ticket"},
+    }
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """The proofs that the route takes, any one of them."""
+    if route.access == "public":
+        return []
+    return [{name: []} for name in ("bearer", "header", "cookie", *(["ticket"] if route.access != "own" else []))]
 
 
 def _types(route: Route) -> list[Any]:
@@ -85,10 +110,17 @@ def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
             else:
                 content |= _json(schema_of[id(kind)])
         responses[str(status)] = {"description": "As asked."} | ({"content": content} if content else {})
-    for status in route.problems:
-        problem = {"application/problem+json": {"schema": schema_of[id(Problem)]}}
-        responses[str(status)] = {"description": "Problem (RFC 9457).", "content": problem}
+    problem = {"application/problem+json": {"schema": schema_of[id(Problem)]}}
+    for status in sorted(_problems(route)):
+        headers = {"headers": RETRY_AFTER} if status in {429, 503} else {}
+        responses[str(status)] = {"description": "Problem (RFC 9457).", "content": problem} | headers
     return responses
+
+
+def _problems(route: Route) -> frozenset[int]:
+    """What the handler says no with, and what stands before it."""
+    own = frozenset(route.problems) | (WITH_BODY if route.body else frozenset())
+    return own | refusals(route.method, route.access) | ANYWHERE
 
 
 def _json(schema: Any) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class StreamQuery(Struct, frozen=True):
         | None
     ) = None
     named: Annotated[bool, Meta(description="Name each frame's event, for `addEventListener`.")] = False
-    padding: Annotated[int, Meta(ge=0, description="Fill every flush up to so many bytes.")] | None = None
+    padding: Annotated[int, Meta(ge=0, description="Follow every flush with a comment of so many bytes.")] | None = None
     conflate: Annotated[
         bool, Meta(description="When lagging far behind, get a snapshot in place of what was missed.")
     ] = False

@@ -33,8 +33,8 @@ class Route(Struct, frozen=True):
     """`handler` gets the request, the parsed query and the parsed body (None where `body` is).
 
     `access` says who may; `answers` are the types of good answers by status: a type, several, a `Stream`, or none for
-    no body; `problems` are the statuses that come as problem+json. What the route does is the first line of its
-    handler's docstring.
+    no body; `problems` are the statuses that its handler says no with, beside what stands before every handler. What
+    the route does is the first line of its handler's docstring.
     """
 
     method: str
