@@ -64,7 +64,7 @@ class Server:
     async def start(self) -> None:
         """Open the store, sweep, listen.
 
-        Raises `SettingsError` where anybody could come in, `StoreBusy`, `StoreUnavailable`, and OSError for the address.
+        Raises `SettingsError` where anybody could come in, `StoreBusy`, `StoreUnavailable`, OSError for the address.
         """
         refuse_exposure(self.settings)
         await self.store.open(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ async def test_while_it_drains_it_answers_and_lets_a_job_end(
 ) -> None:
     async with process(tmp_path, *LONG, store="memory") as server:
         async with server.begin_here("read", str(pipe)) as stream:
-            told = [event async for _, event in _until(stream, "token")]
+            told = await up_to("token", stream)
             other = await server.begin("count", 1)
             await server.story(other)
             server.tell(number)
@@ -65,11 +66,14 @@ async def test_while_it_drains_it_answers_and_lets_a_job_end(
         assert "Traceback" not in server.errors
 
 
-async def _until(stream, type):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    async for item in stream:
-        yield item
-        if item[1]["type"] == type:
-            return
+async def up_to(type: str, stream: AsyncIterator[tuple[str, Told]]) -> list[Told]:
+    """What comes, up to the first event of that type."""
+    told = list[Told]()
+    async for _, event in stream:
+        told.append(event)
+        if event["type"] == type:
+            break
+    return told
 
 
 @BOTH
@@ -79,7 +83,7 @@ async def test_what_is_left_goes_back_to_the_queue_or_ends_interrupted(number: s
         for job_id in (once, deaf):
             await server.told(job_id, "token")
         async with server.watch(once) as watching, server.begin_here("wait again") as stream:
-            told = [event async for _, event in _until(stream, "token")]
+            told = await up_to("token", stream)
             waiting = await server.begin("count", 3)
             server.tell(number)
             rest = [event async for _, event in stream if event["type"] != "heartbeat"]
@@ -102,7 +106,7 @@ async def test_what_is_left_goes_back_to_the_queue_or_ends_interrupted(number: s
 async def test_in_memory_everybody_who_watches_a_post_is_told_that_it_ended(tmp_path: Path) -> None:
     async with process(tmp_path, *SHORT, "jobs.concurrency=1", store="memory") as server:
         async with server.begin_here("wait again") as running:
-            told = [event async for _, event in _until(running, "token")]
+            told = await up_to("token", running)
             async with server.begin_here("count", 3) as waiting:
                 server.tell(signal.SIGTERM)
                 told += [event async for _, event in running if "seq" in event]
