@@ -68,8 +68,17 @@ class Server:
         """
         refuse_exposure(self.settings)
         await self.store.open(self)
+        try:
+            await self._listen()
+        except OSError:
+            await self.store.close()
+            raise
         self.hub.start()
         await self.runner.start()
+        await self._listener.start_serving()
+
+    async def _listen(self) -> None:
+        """Take the address before any job is taken: a server that can't be reached must not run what it left."""
         settings = self.settings.server
         guard = make_guard(self.settings, self.verifier, await self.store.secret())
         seats = Seats(self.settings.limits)
@@ -80,7 +89,11 @@ class Server:
         assert server is not None
         most = self.settings.limits.connections
         self._listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(server, settings, most), settings.host, settings.port, backlog=settings.backlog
+            lambda: Connection(server, settings, most),
+            settings.host,
+            settings.port,
+            backlog=settings.backlog,
+            start_serving=False,
         )
 
     async def stop(self) -> None:

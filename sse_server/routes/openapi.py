@@ -13,6 +13,7 @@ from aiohttp import web
 from sse_server import __version__
 from sse_server.config import Auth
 from sse_server.errors import Problem
+from sse_server.events import ENVELOPE, SESSION_PATTERN, TYPE_PATTERN
 from sse_server.routes.answers import reply
 from sse_server.routes.guard import refusals
 from sse_server.routes.house import house
@@ -21,6 +22,7 @@ from sse_server.routes.table import EVENT_STREAM, Route, Stream
 REFERENCE: Final = "#/components/schemas/{name}"
 ANYWHERE: Final = frozenset({400, 431, 503})
 """Problems of any address: no HTTP, a head that is too large, too many connections."""
+NAMES: Final = {"session_id": {"pattern": f"^{SESSION_PATTERN.pattern}$"}}
 WITH_BODY: Final = frozenset({408, 413})
 RETRY_AFTER: Final = {"Retry-After": {"required": True, "description": "Seconds.", "schema": {"type": "integer"}}}
 ROUTES: web.AppKey[tuple[Route, ...]] = web.AppKey("routes", tuple[Route, ...])
@@ -89,7 +91,7 @@ def _operation(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"} | NAMES.get(name, {})}
         for name in re.findall(r"{(\w+)}", route.path)
     ]
     shape = msgspec.json.schema_components([route.query])[1][route.query.__name__]
@@ -106,7 +108,7 @@ def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
         content: dict[str, Any] = {}
         for kind in kinds:
             if isinstance(kind, Stream):
-                content[EVENT_STREAM] = {"schema": {"type": "string", "x-events": schema_of[id(kind.events)]}}
+                content[EVENT_STREAM] = {"schema": _frame(schema_of[id(kind.events)])}
             else:
                 content |= _json(schema_of[id(kind)])
         responses[str(status)] = {"description": "As asked."} | ({"content": content} if content else {})
@@ -115,6 +117,24 @@ def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
         headers = {"headers": RETRY_AFTER} if status in {429, 503} else {}
         responses[str(status)] = {"description": "Problem (RFC 9457).", "content": problem} | headers
     return responses
+
+
+def _frame(ours: Any) -> dict[str, Any]:
+    """One event of a stream; that it is described in place of the whole is OpenAPI's habit before 3.2."""
+    name = {"pattern": f"^{TYPE_PATTERN.pattern}$", "not": {"enum": sorted(ours["discriminator"]["mapping"])}}
+    an_agents_own = {"type": "object", "required": sorted(ENVELOPE), "properties": {"type": {"type": "string"} | name}}
+    data = {"contentMediaType": "application/json", "contentSchema": {"anyOf": [ours, an_agents_own]}}
+    return {
+        "type": "object",
+        "description": "One event of the stream.",
+        "required": ["data"],
+        "properties": {
+            "data": {"type": "string"} | data,
+            "event": {"type": "string"},
+            "id": {"type": "string"},
+            "retry": {"type": "integer", "description": "Milliseconds."},
+        },
+    }
 
 
 def _problems(route: Route) -> frozenset[int]:
