@@ -183,9 +183,14 @@ async def serve(settings: Settings, registry: Registry, started: Callable[[Serve
     logs.configure(settings.log, RedactedFormatter)
     server = Server(settings, registry)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+
+    def told_to_stop() -> None:
+        if stop.is_set():
+            server.runner.hurry()  # told twice: whoever it is has no patience left
+        stop.set()
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+        asyncio.get_running_loop().add_signal_handler(name, told_to_stop)
     await server.start()
     started(server)
     await stop.wait()
