@@ -1,7 +1,7 @@
 """Cross-origin requests, by aiohttp-cors, and what it leaves out.
 
-It never says `Vary: Origin`, so a cache could hand one origin's answer to another; and it knows nothing of answers that
-no route of its own gave (404, 405, errors), which a browser then hides from the page that needs to read them.
+It knows nothing of answers that no route of its own gave (404, 405, errors), which a browser then hides from the page
+that needs to read them; nor does it ever say `Vary: Origin`, which the middleware does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ def allow_origins(app: web.Application, rules: Cors) -> None:
     origins = frozenset(rules.origins)
 
     async def complete(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.add(hdrs.VARY, hdrs.ORIGIN)
         origin = request.headers.get(hdrs.ORIGIN)
         if origin in origins and hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

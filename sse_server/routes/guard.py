@@ -43,10 +43,12 @@ def refusals(method: str, access: Access) -> frozenset[int]:
     """The statuses of the problems that `admit` may answer with."""
     if access == "public":
         return frozenset()
-    unknown = {401, 503}  # 503: tokens can't be checked while their issuer does not answer
-    if access == "own":
-        return frozenset(unknown if method in SAFE else unknown | {403})
-    return frozenset(unknown | {404})
+    statuses = {401, 503}  # 503: tokens can't be checked while their issuer does not answer
+    if method not in SAFE:
+        statuses.add(403)
+    if access != "own":
+        statuses.add(404)
+    return frozenset(statuses)
 
 
 def identity(request: web.Request) -> Identity:

@@ -17,8 +17,8 @@ from sse_server.errors import Draining, InvalidInput, NotFound, Problem, ServerE
 
 HEADER: Final = "X-Request-Id"
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
-ALWAYS: Final = {"Server": "sse-server", "X-Content-Type-Options": "nosniff"}
-"""No version: that is for whoever runs the server to know."""
+ALWAYS: Final = {"Server": "sse-server", "Vary": "Origin", "X-Content-Type-Options": "nosniff"}
+"""No version: that is for whoever runs the server to know. And no cache may hand one origin's answer to another."""
 PRIVATE: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

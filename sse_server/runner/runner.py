@@ -79,6 +79,8 @@ class Runner:
         self._scheduler = Scheduler(limit=None, close_timeout=self._rules.cancel_grace)
         self._hub.audience = self.presence
         await self._sweep.reclaim()
+        for record in await self._store.queued():
+            self.presence.guard(record.spec)
         self._loops = [
             asyncio.create_task(self._slots.fill(self._scheduler), name="slots"),
             asyncio.create_task(self._sweep.run(), name="sweep"),

@@ -10,7 +10,6 @@ from aiojobs import Scheduler
 
 from sse_server.agents import Provider, Registry
 from sse_server.config import Emission, Jobs
-from sse_server.errors import StoreUnavailable
 from sse_server.eventlog import Claim, Store, Write
 from sse_server.hub import Hub
 from sse_server.runner.attempt import Attempt
@@ -70,10 +69,7 @@ class Slots:
             await self._work.wait()
             self._work.clear()
             wanted = min(1, self.free)
-            while wanted:
-                claimed = await self._claim(wanted, scheduler)
-                if claimed < wanted:
-                    break
+            while wanted and await self._claim(wanted, scheduler) == wanted:
                 wanted = min(self.free, CLAIMS)
 
     async def _claim(self, wanted: int, scheduler: Scheduler) -> int:
@@ -88,13 +84,9 @@ class Slots:
             self.reserved = 0
         for error in answers:
             if isinstance(error, BaseException):
-                self._complain(error)
+                logger.error("no job could be claimed", exc_info=error)
+                asyncio.get_running_loop().call_later(PAUSE, self.wake)
         return len(claims)
-
-    def _complain(self, error: BaseException) -> None:
-        known = isinstance(error, StoreUnavailable)
-        logger.error("no job could be claimed: %s", error, exc_info=None if known else error)
-        asyncio.get_running_loop().call_later(PAUSE, self.wake)
 
     async def _begin(self, claim: Claim, scheduler: Scheduler) -> None:
         spec = claim.record.spec

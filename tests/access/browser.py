@@ -1,4 +1,4 @@
-"""A browser on a page of an origin that is not the server's, with a cookie for the server; the page tells what it sees."""
+"""A browser with its user's cookie, on a page of an origin that is not the server's; the page tells what it sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server, the people who use it, and agents that wait for a cue, fail with a secret, or answer at once."""
+"""A real server, the people who use it, and what they get from it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from sse_server import config, sse
-from sse_server.agents import Job, Registry, agent
 from sse_server.app import Server
 from sse_server.config import Settings
+from tests.access.troupe import troupe
 
 SECRET: Final = "gP1r0uJwHk3mYx7nVtQ5eZs8dLbC2aRf"
 ORIGIN: Final = "https://app.example.com"
-LEAKED: Final = "sk-live-4eC39HqLyjWDarjtT1zdp7dc"
-"""What an agent's exception holds, and nobody outside may see."""
 
 
 def rules(**sections: Mapping[str, Any]) -> Settings:
@@ -132,7 +130,7 @@ class Place:
 
     async def __aenter__(self) -> Self:
         self._http = ClientSession(cookie_jar=DummyCookieJar(), auto_decompress=False)
-        self.server = Server(self.settings, self._registry())
+        self.server = Server(self.settings, troupe(self._cues))
         await self.server.start()
         return self
 
@@ -216,28 +214,3 @@ class Place:
     def curtain(self) -> None:
         """Let `actor` end."""
         self._cues.put_nowait(None)
-
-    def _registry(self) -> Registry:
-        @agent("echo")
-        async def echo(input: dict[str, Any], job: Job) -> dict[str, Any]:
-            """Gives back what it takes."""
-            return input
-
-        @agent("actor")
-        async def act(input: dict[str, Any], job: Job) -> None:
-            """Waits for its cues."""
-            while (text := await self._cues.get()) is not None:
-                job.token(text)
-
-        @agent("leak", retries=1, backoff=0)
-        async def leak(input: dict[str, Any], job: Job) -> None:
-            """Fails, and its error tells too much."""
-            with job.step("paying"):
-                raise RuntimeError(f"401 from https://api.example.com/pay?key={LEAKED}")
-
-        @agent("wrong")
-        async def wrong(input: dict[str, Any], job: Job) -> int:
-            """Returns what it did not promise."""
-            return LEAKED  # type: ignore[return-value]
-
-        return Registry([echo, act, leak, wrong])

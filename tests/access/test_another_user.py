@@ -51,7 +51,8 @@ async def test_another_users_idempotency_key_starts_ones_own_job(place: Place) -
     anns, bobs = await start(ANN, "same"), await start(BOB, "same")
     assert anns[0] != bobs[0]
     assert await start(BOB, "same") == (bobs[0], "true")
-    others = await place.ask("POST", "/api/jobs", ADMIN, headers={"Idempotency-Key": "k"}, json={"agent": "echo", "input": {"text": "other"}})  # fmt: skip
+    other = {"agent": "echo", "input": {"text": "other"}}
+    others = await place.ask("POST", "/api/jobs", ADMIN, headers={"Idempotency-Key": "k"}, json=other)
     assert others.status == 202, "not even whether the key is taken shows"
 
 

@@ -5,28 +5,30 @@ from __future__ import annotations
 import base64
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+import jwt
 import msgspec
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import RSAAlgorithm
 
 from tests.access.place import ANN, SECRET, Place, token
 
-PEM = (
-    rsa.generate_private_key(65_537, 2048)
-    .public_key()
-    .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-)
+RSA = rsa.generate_private_key(65_537, 2048)
+PEM = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 JWK = {"kty": "oct", "k": base64.urlsafe_b64encode(b"x" * 32).rstrip(b"=").decode()}
 
 
-def forged(header: dict[str, object] | None = None, key: bytes = SECRET.encode(), digest: str = "sha256", **claims: object) -> str:  # fmt: skip
-    """A token as an attacker would make it; a claim of None is left out."""
+def forged(
+    header: dict[str, object] | None = None, key: bytes = SECRET.encode(), digest: str = "sha256", **claims: object
+) -> str:
+    """A token as an attacker would make it; a claim of None is left out, without a key so is the signature."""
     said: dict[str, object] = {"sub": "ann", "aud": "authenticated", "exp": time.time() + 600} | claims
-    body = {name: value for name, value in said.items() if value is not None}
-    signed = f"{b64(msgspec.json.encode({'alg': 'HS256', 'typ': 'JWT'} | (header or {})))}.{b64(msgspec.json.encode(body))}"  # fmt: skip
+    parts = ({"alg": "HS256", "typ": "JWT"} | (header or {}), {name: it for name, it in said.items() if it is not None})
+    signed = ".".join(b64(msgspec.json.encode(part)) for part in parts)
     return f"{signed}.{b64(hmac.digest(key, signed.encode(), digest)) if key else ''}"
 
 
@@ -34,8 +36,18 @@ def b64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
+def unsigned(alg: str | None) -> Callable[[], str]:
+    return lambda: forged({"alg": alg}, b"")
+
+
+def mixed() -> str:
+    """The header and signature of a good token around somebody else's claims."""
+    header, _, signature = ANN.split(".")
+    return ".".join((header, forged(sub="root").split(".")[1], signature))
+
+
 FORGED: dict[str, Callable[[], str]] = {
-    **{f"alg {alg!r}": lambda alg=alg: forged({"alg": alg}, b"") for alg in ("none", "None", "NONE", "nOnE", "", None)},
+    **{f"alg {alg!r}": unsigned(alg) for alg in ("none", "None", "NONE", "nOnE", "", None)},
     "signed, but alg none": lambda: forged({"alg": "none"}),
     "a public key as the secret": lambda: forged(key=PEM),
     "RS256 by our secret": lambda: forged({"alg": "RS256"}),
@@ -66,7 +78,7 @@ FORGED: dict[str, Callable[[], str]] = {
     "four parts": lambda: f"{ANN}.x",
     "no JSON": lambda: "a.b.c",
     "a spoilt signature": lambda: ANN[:-2] + ("aa" if ANN[-2:] != "aa" else "bb"),
-    "another's claims, our signature": lambda: ".".join((ANN.split(".")[0], forged(sub="root").split(".")[1], ANN.split(".")[2])),  # fmt: skip
+    "another's claims, our signature": mixed,
 }
 
 PLACES: dict[str, Callable[[str], dict[str, str]]] = {
@@ -94,6 +106,49 @@ async def test_every_forged_token_is_refused_in_the_same_words(place_with_issuer
     nothing = await place.ask("GET", "/api/jobs", headers={"X-Request-Id": "r"})
     assert words == {nothing.body}, "the cause is for the log alone"
     assert (await place.ask("GET", "/api/jobs", headers=good)).json["jobs"] == [], "nothing was started"
+
+
+async def test_an_issuers_keys_are_asked_for_and_never_a_tokens_own(
+    open_place: Callable[..., Awaitable[Place]],
+) -> None:
+    """Its public key is no secret, and a server that has never seen its keys says so: nobody is refused for that."""
+    asked = []
+
+    async def keys(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        if len(asked) == 1:
+            return web.Response(status=500)
+        return web.json_response({"keys": [RSAAlgorithm.to_jwk(RSA.public_key(), as_dict=True) | {"kid": "a"}]})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", keys)
+    issuer = web.AppRunner(app)
+    await issuer.setup()
+    try:
+        await web.TCPSite(issuer, "127.0.0.1", 0).start()
+        address = f"http://127.0.0.1:{issuer.addresses[0][1]}"
+        claims = {"sub": "ann", "aud": "authenticated", "exp": time.time() + 600}
+        good = jwt.encode(claims, RSA, algorithm="RS256", headers={"kid": "a"})
+        tricks = [
+            forged({"kid": "a"}, PEM),
+            forged({"alg": "RS256", "kid": "a"}, PEM),
+            forged({"alg": "RS256", "kid": "a", "jku": f"{address}/evil"}),
+            forged({"alg": "RS256", "x5u": f"{address}/evil"}),
+            ANN,
+        ]
+        rules = {"jwt_secret": "", "jwks_url": f"{address}/jwks"}
+        away = await open_place(auth=rules)
+        unknown = await away.ask("GET", "/api/jobs", good)
+        assert unknown.told == (503, "unavailable")
+        async with away.stream("/api/jobs/any/stream", good) as reading:
+            assert (await reading.next())["type"] == "reconnect", "a browser would not return from a 503"
+        place = await open_place(auth=rules)
+        assert (await place.ask("GET", "/api/jobs", good)).status == 200
+        for trick in tricks:
+            assert (await place.ask("GET", "/api/jobs", trick)).told == (401, "unauthenticated")
+        assert set(asked) == {"/jwks"}
+    finally:
+        await issuer.cleanup()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""A real browser between two origins: an allowed page misses nothing, a foreign one reads nothing and starts nothing."""
+"""A real browser between two origins: an allowed page misses nothing, a foreign one reads and starts nothing."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,8 @@ async def test_a_page_of_an_allowed_origin_renews_its_ticket_and_misses_nothing(
     page.write("friend.html", cookie=ANN, server=place.origin, token=ANN, **ids)
     async with Chromium(page.origin, tmp_path):
         assert await page.told() == {"bare": [403, "forbidden", True], "proven": 200}
-        events, expired, tickets = [], 0, 0
+        events: list[dict[str, Any]] = []
+        expired = tickets = 0
         while not events or events[-1]["type"] != "done":
             told = await page.told()
             event, tickets = told["event"], told["tickets"]

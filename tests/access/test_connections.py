@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -47,6 +46,7 @@ def problem(answer: bytes) -> tuple[int, str]:
     assert headers["cache-control"] == "no-store"
     assert "default-src 'none'" in headers["content-security-policy"]
     assert headers["server"] == "sse-server", "no versions"
+    assert headers["vary"] == "Origin"
     status = int(lines[0].split()[1])
     assert said["status"] == status
     assert ("retry-after" in headers) == (status in {429, 503})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import Morsel, SimpleCookie
 
 import pytest
 
+from sse_server.auth import Csrf
+from sse_server.routes import ROUTES
 from tests.access.place import ANN, BOB, ORIGIN, Answer, Place
 
 COOKIE = {"Cookie": f"access_token={ANN}"}
@@ -35,8 +38,6 @@ async def csrf(place: Place, headers: Mapping[str, str] = COOKIE) -> tuple[str, 
 
 
 def test_every_route_that_changes_something_is_among_them() -> None:
-    from sse_server.routes import ROUTES
-
     changing = {(route.method, route.path.replace("{job_id}", "JOB")) for route in ROUTES if route.method != "GET"}
     assert changing == {(method, path) for method, path, _ in CHANGES.values()}
 
@@ -101,6 +102,15 @@ async def test_reading_needs_no_proof(place: Place) -> None:
     foreign = COOKIE | {"Origin": "https://evil.example.com", "Sec-Fetch-Site": "cross-site"}
     for path in ("/api/jobs", job, f"{job}/events", f"{job}/stream", "/api/csrf"):
         assert (await place.ask("GET", path, headers=foreign)).status == 200
+
+
+async def test_a_proof_expires(place: Place) -> None:
+    """One that was made thirteen hours ago, with the key of this very server."""
+    rules, key = place.settings, await place.server.store.secret()
+    old = Csrf(key, rules.auth, rules.cors, clock=lambda: time.time() - 13 * 3600).token("ann")
+    new = Csrf(key, rules.auth, rules.cors).token("ann")
+    assert (await change(place, "start", COOKIE | {"X-CSRF-Token": old})).told == (403, "forbidden")
+    assert (await change(place, "start", COOKIE | {"X-CSRF-Token": new})).status == 202
 
 
 async def test_two_tabs_share_a_token_and_two_users_do_not(place: Place) -> None:

@@ -74,7 +74,9 @@ async def test_one_user_has_so_many_streams_and_another_has_theirs(open_place: O
         await stack.enter_async_context(place.stream(f"{job}/stream?ticket={ticket}"))
         async with place.stream(f"{job}/stream", ANN) as third:
             said = await third.next()
-            assert (said["type"], said["reason"]) == ("reconnect", "overloaded"), "a browser would not return from a 429"
+            assert (said["type"], said["reason"]) == ("reconnect", "overloaded"), (
+                "a browser would not return from a 429"
+            )
             assert said["retry_ms"] > 0
             assert await third.next() == {}
         refused = await place.ask("POST", "/api/jobs", ANN, headers={"Accept": "text/event-stream"}, json=START)
@@ -123,6 +125,17 @@ async def test_the_queue_is_bounded_for_all(open_place: Open) -> None:
 @pytest.mark.parametrize("path", ["/api/jobs/{}", "/api/jobs/{}/stream", "/api/jobs/{}/events", "/api/jobs/{}/cancel"])
 async def test_odd_names_are_nobodys_jobs(place: Place, path: str) -> None:
     method = "POST" if path.endswith("cancel") else "GET"
-    for name in ("%00", "%0a%0d", "..", "%2e%2e%2f", "%ff%fe", "%F0%9F%98%80", "x" * 4000, "'%20or%201=1--", "*", "None"):
+    for name in (
+        "%00",
+        "%0a%0d",
+        "..",
+        "%2e%2e%2f",
+        "%ff%fe",
+        "%F0%9F%98%80",
+        "x" * 4000,
+        "'%20or%201=1--",
+        "*",
+        "None",
+    ):
         answer = await place.ask(method, path.format(name), ANN)
         assert answer.told == (404, "not_found"), name

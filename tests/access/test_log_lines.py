@@ -49,10 +49,17 @@ async def attack(server: Process) -> list[str]:
         for header in (f"Authorization: Bearer {forged}", f"X-Auth-Token: {forged}", f"Cookie: access_token={forged}"):
             assert b" 401 " in await server.talk(request("GET", "/api/jobs", header))
         assert b" 401 " in await server.talk(request("GET", f"{path}/events?ticket={quote(forged)}"))
-    for used in (f"{path}/events?ticket={ticket}", f"{path}/stream?ticket={ticket}&after=0", f"/{ticket}", f"/x;ticket={ticket}"):
+    for used in (
+        f"{path}/events?ticket={ticket}",
+        f"{path}/stream?ticket={ticket}&after=0",
+        f"/{ticket}",
+        f"/x;ticket={ticket}",
+    ):
         await server.talk(request("GET", used, f"Referer: http://x/?ticket={ticket}", f"User-Agent: {ticket}"))
     await server.talk(request("GET", f"{path}/events?ticket={ticket[:-1]}"))
-    await server.talk(request("POST", "/api/jobs", f"Cookie: access_token={ANN}; csrf_token={proof}", "X-CSRF-Token: x"))
+    await server.talk(
+        request("POST", "/api/jobs", f"Cookie: access_token={ANN}; csrf_token={proof}", "X-CSRF-Token: x")
+    )
     await server.talk(request("GET", f"/{quote(NASTY)}/{ANN}", f"X-Session-Id: {ticket}", bearer))
     await server.talk(request("GET", "/health", f"X-Session-Id: {NASTY[1:2]}é\udcff", "X-Request-Id: \x7f"))
     await server.talk(request("GET", "/health", f"X-Request-Id: {quote(NASTY)}"))
@@ -69,7 +76,16 @@ def raw(text: str) -> set[str]:
 
 @pytest.mark.parametrize("shape", ["console", "json"])
 async def test_a_run_of_attacks_leaves_causes_in_the_log_and_no_token(run: Run, shape: str) -> None:
-    options = ("--set", "server.access_log=true", "--set", "auth.leeway=0", "--set", "log.level=debug", "--set", f"log.format={shape}")
+    options = (
+        "--set",
+        "server.access_log=true",
+        "--set",
+        "auth.leeway=0",
+        "--set",
+        "log.level=debug",
+        "--set",
+        f"log.format={shape}",
+    )
     server = run("agents.py", *options, JWT_SECRET=SECRET)
     server.start()
     secrets = await attack(server)
@@ -77,12 +93,21 @@ async def test_a_run_of_attacks_leaves_causes_in_the_log_and_no_token(run: Run, 
     for secret in secrets:
         assert secret not in said
         assert quote(secret) not in said
-    for cause in ("expired", "InvalidSignatureError", "not valid yet", "aud is not ours", "no token", "no ticket of ours"):
+    for cause in (
+        "expired",
+        "InvalidSignatureError",
+        "not valid yet",
+        "aud is not ours",
+        "no token",
+        "no ticket of ours",
+    ):
         assert f"not authenticated: {cause}" in said
     assert "/api/jobs" in said, "the access log was on"
     assert not raw(said)
     assert "\nroot: all is well" not in said, "nobody writes a line into the log"
-    lines = [line for line in said.splitlines() if "not_found" in line or '"status": 404' in line or "status=404" in line]
+    lines = [
+        line for line in said.splitlines() if "not_found" in line or '"status": 404' in line or "status=404" in line
+    ]
     assert not [line for line in lines if re.search(r"\b(ann|hers)\b", line)], "whose it is does not show"
 
 

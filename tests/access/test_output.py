@@ -10,7 +10,8 @@ from aiohttp import web
 
 import sse_server
 from sse_server.routes.middleware import on_prepare, problems
-from tests.access.place import ANN, LEAKED, Place
+from tests.access.place import ANN, Place
+from tests.access.troupe import LEAKED
 
 TELLING = (LEAKED, "api.example.com", "RuntimeError", "Traceback", ".py", str(Path(sse_server.__file__).parent))
 

@@ -14,7 +14,13 @@ PLACEHOLDER = "placeholder-jwt-secret-with-at-least-32-characters"
 async def test_without_authentication_it_starts_on_loopback_only(run: Run) -> None:
     said = run(*EVERYWHERE).refused()
     assert "without authentication" in said
-    for line in ("JWT_SECRET", "auth.jwks_url", "127.0.0.1", 'mode = "none" under [auth]', "SSE_SERVER__AUTH__MODE=none"):
+    for line in (
+        "JWT_SECRET",
+        "auth.jwks_url",
+        "127.0.0.1",
+        'mode = "none" under [auth]',
+        "SSE_SERVER__AUTH__MODE=none",
+    ):
         assert line in said, "it says what to write"
     assert "Traceback" not in said
     assert said.count("\n") == 1

@@ -23,8 +23,9 @@ HOSTILE = "line\r\nid: 7\n\ndata: {}\r\0\u2028\ufeff:\x1b[2J\u0085 😀"
 class Client:
     """An HTTP client of a server in this process."""
 
-    def __init__(self, http: aiohttp.ClientSession) -> None:
+    def __init__(self, http: aiohttp.ClientSession, server: Server) -> None:
         self.http = http
+        self.server = server
 
     async def start(self, name: str, input: object = None, **body: Any) -> str:
         async with self.http.post("/api/jobs", json={"agent": name, "input": input, **body}) as answer:
@@ -94,7 +95,7 @@ async def served(*agents: Agent, per_user: int = 100, **rules: Any) -> AsyncIter
     await server.start()
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as http:
-            yield Client(http)
+            yield Client(http, server)
     finally:
         await server.stop()
 
@@ -138,6 +139,24 @@ async def test_a_user_with_too_many_jobs_is_told_when_to_come_back() -> None:
         assert await client.refused("waits") == (429, "too_many_jobs", "5")
         await client.cancel(jobs[0], wait=25)
         await client.start("waits")
+
+
+async def test_a_requests_timeout_wins_over_the_agents_and_that_over_the_default() -> None:
+    async def brief(_: Any, __: Job) -> None: ...
+
+    agents = Agent("plain", brief), Agent("hasty", brief, timeout=7)
+    async with served(*agents, timeout=11, max_timeout=20) as client:
+        timeouts = []
+        for name, asked in (("plain", {}), ("hasty", {}), ("hasty", {"timeout": 3}), ("hasty", {"timeout": 20})):
+            record = await client.server.store.load(await client.start(name, **asked))
+            assert record
+            timeouts.append(record.spec.timeout)
+        assert timeouts == [11, 7, 3, 20]
+        for absurd in (20.1, 0, -1, "soon"):
+            body = {"agent": "plain", "input": None, "timeout": absurd}
+            async with client.http.post("/api/jobs", json=body) as answer:
+                assert answer.status == 400
+                assert (await answer.json())["errors"][0]["path"] == "$.timeout"
 
 
 async def test_a_cancel_says_how_far_it_is() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from sse_server import Job, JobCancelled, agent
 from sse_server.agents import Agent
+from sse_server.eventlog import LogKey
 from tests.runner.conftest import Told, works
 
 
@@ -78,6 +80,22 @@ async def test_each_kind_emits_and_succeeds(kind: Agent) -> None:
         "asynchronous": None,
         "plain": "agent-plain",
     }.get(kind.name)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_what_was_flushed_is_in_the_store(tmp_path: Path, *, stored: bool) -> None:
+    async with works(path=tmp_path / "jobs.db" if stored else None) as bench:
+
+        @agent("flushes")
+        async def flushes(_: Any, job: Job) -> int:
+            for n in range(1000):
+                job.emit("mine", n=n)
+            await job.flush()
+            page = await bench.store.read(LogKey("ann", job.session_id), 0, 5000, types=["mine"])
+            return len(page.events)
+
+        bench.runner.registry.add("flushes", flushes)
+        assert (await bench.ended(await bench.submit("flushes")))[-1]["result"] == 1000
 
 
 async def test_yields_are_text_objects_and_tagged_structs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from sse_server.agents import Agent
 from sse_server.eventlog import Claim, LogKey, Write
 from sse_server.eventlog.sqlite import SqliteStore
 from sse_server.events import Draft
-from sse_server.jobs import JobSpec
+from sse_server.jobs import CancelAfter, JobSpec
 from tests.runner.conftest import Nobody, Told, Works, works
 
 
@@ -121,6 +122,23 @@ async def test_waiting_jobs_wait_on_and_run(path: Path) -> None:
     async with works(once, path=path, concurrency=1) as bench:
         for spec in specs:
             assert brief(await bench.ended(spec)) == ["job_queued", "job_started", "token", "done"]
+
+
+async def test_nobody_watches_a_job_that_waited_through_a_restart(path: Path) -> None:
+    """Its slot may never come: it is counted from the new start on."""
+    async with left(path) as before:
+        (blocking, *_) = [await before.queued("blocks") for _ in range(2)]
+        waiting = await before.queued("once", on_disconnect=CancelAfter(0))
+
+    @agent("blocks")
+    async def blocks(_: Any, __: Job) -> None:
+        await asyncio.Event().wait()
+
+    async with works(once, blocks, path=path, concurrency=1) as bench:
+        events = await bench.ended(waiting)
+        assert brief(events) == ["job_queued", "done"]
+        assert events[-1]["status"] == "cancelled"
+        assert (await bench.record(blocking)).state.status == "running"
 
 
 async def test_a_hundred_jobs_are_swept_together(path: Path) -> None:
