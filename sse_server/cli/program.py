@@ -75,7 +75,7 @@ def serve(
     """Serve agents: the built-in ones and those of MODULE."""
     from sse_server.cli.serve import serve
 
-    raise typer.Exit(serve(modules or [], config, flags(host, port, store, store_path, settings)))
+    serve(modules or [], config, flags(host, port, store, store_path, settings))
 
 
 @program.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

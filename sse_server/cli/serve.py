@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -17,8 +18,8 @@ from sse_server.errors import ServerError
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (to be shown, not to be bound)
 
 
-def serve(modules: Sequence[str], path: Path | None, flags: Mapping[str, object]) -> Exit:
-    """Run the server until it is told to stop."""
+def serve(modules: Sequence[str], path: Path | None, flags: Mapping[str, object]) -> NoReturn:
+    """Run the server until it is told to stop, which ends the process."""
     settings, registry = prepare(modules, path, flags)
 
     def started(server: app.Server) -> None:
@@ -31,7 +32,6 @@ def serve(modules: Sequence[str], path: Path | None, flags: Mapping[str, object]
     except OSError as error:
         server = settings.server
         stop(Exit.FAILED, f"can't listen on {server.host} port {server.port}: {error.strerror or error}")
-    return Exit.SUCCEEDED
 
 
 def prepare(modules: Sequence[str], path: Path | None, flags: Mapping[str, object]) -> tuple[config.Settings, Registry]:

@@ -67,6 +67,7 @@ class Committer:
             if batch := self._gather():
                 receipts = await self._append([write for _, write in batch])
                 self._settle(batch, receipts)
+                await asyncio.sleep(0)  # a store that never waits would let a flood have the loop for itself
 
     def _gather(self) -> list[tuple[Source, Write]]:
         batch: list[tuple[Source, Write]] = []

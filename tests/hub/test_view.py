@@ -1,0 +1,56 @@
+"""What a view lets through, and what it makes of a flush."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sse_server.events import Event
+from sse_server.hub import View
+from sse_server.hub.view import Entry
+
+if TYPE_CHECKING:
+    from tests.hub.conftest import Digits
+
+
+def event(seq: int, type: str = "note", job_id: str = "") -> Event:
+    return Event(seq, type, job_id, 1, 0, b"{}")
+
+
+@pytest.mark.parametrize("size", [0, 1, 30, 31, 32, 5000])
+def test_padding_is_one_comment_behind_the_frames_as_long_as_was_asked(size: int, digits: Digits) -> None:
+    flushed = View(digits, "s", padding=32, chunked=False).flush(b"x" * size)
+    assert flushed == b"x" * size + b":" + b" " * 30 + b"\n"
+
+
+def test_a_chunk_says_its_own_length_padding_and_all(digits: Digits) -> None:
+    for padding in (0, 32):
+        flushed = View(digits, "s", padding=padding).flush(b"x")
+        size, _, rest = flushed.partition(b"\r\n")
+        assert rest.endswith(b"\r\n")
+        assert len(rest) - 2 == int(size, 16) == 1 + padding
+
+
+def test_done_passes_every_filter_of_types_and_none_of_jobs(digits: Digits) -> None:
+    view = View(digits, "s", job_id="a", types=frozenset({"token"}))
+    assert view.shows(event(1, "token", "a"))
+    assert view.shows(event(2, "done", "a"))
+    assert not view.shows(event(3, "log", "a"))
+    assert not view.shows(event(4, "token", "b"))
+    assert not view.shows(event(5, "done", "b"))
+
+
+def test_only_its_own_jobs_done_ends_a_stream(digits: Digits) -> None:
+    view = View(digits, "s", job_id="a", ends=True)
+    assert view.ends_with(event(1, "done", "a"))
+    assert not view.ends_with(event(1, "done", "b"))
+    assert not View(digits, "s", job_id="a").ends_with(event(1, "done", "a"))
+
+
+def test_equal_views_share_the_frames_of_an_event(digits: Digits) -> None:
+    entry = Entry(event(7), {})
+    assert View(digits, "s", types=frozenset({"note"})).render([entry], "e") == b"7 "
+    assert list(entry.frames.values()) == [b"7 "]
+    assert View(type(digits)(), "s").render([entry], "e") == b"7 "
+    assert len(entry.frames) == 1
