@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from io import StringIO
+from typing import Any, TextIO
 
 import structlog
+from structlog.typing import ExcInfo
 
 from sse_server.config import Log
 
@@ -33,7 +35,7 @@ def _formatter(settings: Log, *, colors: bool) -> logging.Formatter:
     if settings.format == "json":
         shape = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=True)]
     else:
-        shape = [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]
+        shape = [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_escaped_traceback)]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
@@ -43,6 +45,17 @@ def _formatter(settings: Log, *, colors: bool) -> logging.Formatter:
         ],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _escape, *shape],
     )
+
+
+def _escaped_traceback(stream: TextIO, error: ExcInfo) -> None:
+    """A traceback, each line indented and escaped: an error's text may be a client's, and must not look like a line."""
+    said = StringIO()
+    structlog.dev.plain_traceback(said, error)
+    stream.writelines(f"\n    {_printable(line)}" for line in said.getvalue().splitlines())
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else text.encode("unicode_escape", "backslashreplace").decode()
 
 
 def _add_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -55,6 +68,6 @@ def _add_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
 def _escape(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A client that can write a line break, or a terminal's commands, into a log can write log lines."""
     for name, value in event.items():
-        if isinstance(value, str) and name != "exception" and not value.isprintable():
-            event[name] = value.encode("unicode_escape", "backslashreplace").decode()
+        if isinstance(value, str) and name != "exception":
+            event[name] = _printable(value)
     return event

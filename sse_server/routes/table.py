@@ -60,7 +60,12 @@ class Route(Struct, frozen=True):
             except Unavailable:  # the issuer of tokens can't be asked now
                 if not streams:
                     raise
-                return await refuse(request, "overloaded", house(request).settings.stream.retry_ms, named=False)
+                return await refuse(
+                    request,
+                    "overloaded",
+                    house(request).settings.stream.retry_ms,
+                    named=request.query.get("named") in {"1", "true"},
+                )
             query = read_query(request, query_type)
             body = read_body(await _whole(request), decoder) if decoder else None
             return await handler(request, query, body)

@@ -100,12 +100,12 @@ class Reading:
     async def until(self, *types: str) -> dict[str, Any]:
         """The first event of one of these types; without any, the last one of the stream."""
         last: dict[str, Any] = {}
-        while event := await self.next():
-            last = event
-            if event["type"] in types:
-                break
-        else:
-            assert not types, f"the stream ended with {last}"
+        async with asyncio.timeout(20):  # for all of it: heartbeats alone would never end
+            while event := await self.next():
+                last = event
+                if event["type"] in types:
+                    return last
+        assert not types, f"the stream ended with {last}"
         return last
 
     async def _parse(self, answer: ClientResponse) -> AsyncIterator[dict[str, Any]]:

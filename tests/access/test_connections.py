@@ -134,6 +134,9 @@ async def test_a_connection_too_many_is_refused_and_a_free_place_is_taken(server
 
 
 async def test_after_all_this_the_server_has_said_nothing_and_is_well(server: Process) -> None:
-    answer = await server.talk(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    asked = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    async with asyncio.timeout(20):
+        while b" 503 " in (answer := await server.talk(asked)):
+            continue  # connections of the tests before are still on their way out
     assert b'{"status":"ok"}' in answer
     assert "Traceback" not in server.errors

@@ -114,7 +114,7 @@ async def test_a_run_of_attacks_leaves_causes_in_the_log_and_no_token(run: Run, 
 @pytest.mark.parametrize(
     "shape",
     [
-        pytest.param("console", marks=pytest.mark.xfail(reason="a traceback is written as it is, see sse_server.logs")),
+        "console",
         "json",
     ],
 )
