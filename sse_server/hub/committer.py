@@ -18,7 +18,7 @@ from sse_server.eventlog import EventLog, Receipt, Write
 BATCH: Final = 500
 """Events that one source gets into one batch, so that a flood leaves room for others."""
 RETRY: Final = (0.05, 0.2, 1.0)
-"""Seconds between tries while the store can't write; the last one repeats. Nothing is dropped meanwhile."""
+"""Seconds between tries while the store can't write; the last one repeats. Nothing is dropped before the hub closes."""
 
 logger = logging.getLogger(__name__)
 
@@ -82,17 +82,20 @@ class Committer:
         return batch
 
     async def _append(self, writes: Sequence[Write]) -> list[Receipt | None]:
-        delays = chain(RETRY, repeat(RETRY[-1]))
-        while True:
+        for tries, delay in enumerate(chain(RETRY, repeat(RETRY[-1]))):
             try:
                 return await self._eventlog.append(writes)
             except StoreUnavailable as error:
+                if self._closing and tries >= len(RETRY):
+                    logger.exception("the last events are not stored")
+                    break
                 logger.warning("events wait: %s", error.detail)
-                await asyncio.sleep(next(delays))
+                await asyncio.sleep(delay)
             except Exception:
                 # One of them is at fault, not the store: its neighbours must not stop with it.
                 logger.exception("events can't be stored")
                 return [None] if len(writes) == 1 else [(await self._append([write]))[0] for write in writes]
+        return [None] * len(writes)
 
     def _settle(self, batch: list[tuple[Source, Write]], receipts: list[Receipt | None]) -> None:
         for (source, write), receipt in zip(batch, receipts, strict=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -195,7 +195,7 @@ def _runs(tail: Tail) -> list[_Run]:
     """What is due to the live subscribers of a log, a run for each view."""
     before, last = tail.flushed, tail.last or 0
     tail.flushed = last
-    entries: Sequence[Entry] = list(tail.due(before))
+    entries = [Entry(event, {}) for event in tail.due(before)]
     if not entries or entries[0].event.seq != before + 1:
         tail.part()  # more came in one turn than a tail holds: they read it from the log
         return []

@@ -10,9 +10,9 @@ from typing import Final, Protocol
 
 from sse_server.eventlog import Head, LogKey, Page
 from sse_server.events import Event
-from sse_server.hub.view import Entry, View
+from sse_server.hub.view import View
 
-MAX_ENTRIES: Final = 512
+MAX_EVENTS: Final = 512
 MAX_BYTES: Final = 256 * 1024
 
 
@@ -30,7 +30,7 @@ class Live(Protocol):
 
 
 class Tail:
-    """`entries` are dense and end at `last`; a reader who needs what is older reads the log.
+    """`events` are dense and end at `last`; a reader who needs what is older reads the log.
 
     `last` is None until somebody has read the log or it has grown: the tail does not know yet where the log stands.
     `flushed` is the seq up to which the live subscribers were served.
@@ -41,7 +41,7 @@ class Tail:
         self.epoch = ""
         self.last: int | None = None
         self.flushed = 0
-        self.entries: deque[Entry] = deque()
+        self.events: deque[Event] = deque()
         self.live: dict[View, set[Live]] = {}
         self.followers = 0
         self._bytes = 0
@@ -54,11 +54,11 @@ class Tail:
             self._restart(epoch, first - 1)
         assert self.last is not None
         for event in islice(events, max(0, self.last + 1 - first), None):
-            self.entries.append(Entry(event, {}))
+            self.events.append(event)
             self._bytes += len(event.body)
         self.last = max(self.last, last)
-        while len(self.entries) > MAX_ENTRIES or (self._bytes > MAX_BYTES and len(self.entries) > 1):
-            self._bytes -= len(self.entries.popleft().event.body)
+        while len(self.events) > MAX_EVENTS or (self._bytes > MAX_BYTES and len(self.events) > 1):
+            self._bytes -= len(self.events.popleft().body)
         self.wake()
 
     def learn(self, head: Head | None) -> None:
@@ -73,19 +73,19 @@ class Tail:
         """The log was changed elsewhere, or erased: everybody has to look for themselves."""
         self.part()
         self.last = None
-        self.entries.clear()
+        self.events.clear()
         self.wake()
 
     def after(self, seq: int) -> Page | None:
         """What follows `seq`, where the tail has all of it; `limit` is what the tail holds."""
-        if self.last is None or not self.entries or not self.entries[0].event.seq - 1 <= seq <= self.last:
+        if self.last is None or not self.events or not self.events[0].seq - 1 <= seq <= self.last:
             return None
-        return Page(Head(self.epoch, 0, self.last), [e.event for e in self.due(seq)], self.last)
+        return Page(Head(self.epoch, 0, self.last), list(self.due(seq)), self.last)
 
-    def due(self, after: int) -> Iterable[Entry]:
-        """The entries behind `after`."""
-        skip = max(0, after + 1 - self.entries[0].event.seq) if self.entries else 0
-        return islice(self.entries, skip, None)
+    def due(self, after: int) -> Iterable[Event]:
+        """The events behind `after`."""
+        skip = max(0, after + 1 - self.events[0].seq) if self.events else 0
+        return islice(self.events, skip, None)
 
     async def grown(self, after: int, within: float) -> None:
         """Return once there may be more than `after`, or after `within` seconds."""
@@ -101,7 +101,7 @@ class Tail:
     def _restart(self, epoch: str, last: int) -> None:
         self.part()
         self.epoch, self.last, self.flushed = epoch, last, last
-        self.entries.clear()
+        self.events.clear()
         self._bytes = 0
 
     def part(self) -> None:

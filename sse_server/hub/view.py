@@ -25,7 +25,7 @@ class Surface(Protocol):
 
 
 class Entry(Struct):
-    """An event in a tail, with the frames that were made of it, one a surface."""
+    """An event on its way, with the frames that were made of it, one a surface."""
 
     event: Event
     frames: dict[Surface, bytes]

@@ -14,6 +14,8 @@ from aiohttp import HttpVersion11, web
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes that may wait for a client here; more, and it does not keep up."""
+LONGEST: Final = 2**31 - 1
+"""Milliseconds that the kernel can wait for."""
 LINGER: Final = 2.0
 """Seconds that a client which reads nothing has for the end of its stream."""
 
@@ -79,7 +81,7 @@ def _tune(peer: socket.socket | None, stall: float) -> None:
     """Keep little in the kernel for a client that reads nothing, and notice when it is gone."""
     if peer is None or peer.family not in {socket.AF_INET, socket.AF_INET6}:
         return
-    options = {"TCP_NODELAY": 1, "TCP_NOTSENT_LOWAT": 16 * 1024, "TCP_USER_TIMEOUT": round(stall * 1000)}
+    options = {"TCP_NODELAY": 1, "TCP_NOTSENT_LOWAT": 16 * 1024, "TCP_USER_TIMEOUT": min(round(stall * 1000), LONGEST)}
     for name, value in options.items():
         if option := getattr(socket, name, None):  # not every system has them
             peer.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -81,6 +81,19 @@ async def test_events_that_can_not_be_stored_stop_no_others(beating: Beating, ca
     assert "can't be stored" in caplog.text
 
 
+async def test_a_store_that_does_not_come_back_does_not_keep_the_server_from_stopping(
+    beating: Beating, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(committer, "RETRY", (0.001, 0.001))
+    async with beating(store := Troubled()) as heart:
+        store.down = True
+        lost = heart.pen.mark("note")
+        await heart.hub.close()
+        assert await lost is None
+        assert store.appended > 2
+    assert "not stored" in caplog.text
+
+
 async def test_closing_stores_and_delivers_what_was_marked_before(heart: Heart, until: Until) -> None:
     await heart.publish()
     reader = heart.read()

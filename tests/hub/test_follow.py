@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_server.events import START, EventId
+from sse_server.eventlog import Write
+from sse_server.events import START, Draft, EventId
 from sse_server.hub import Cursor, View
-from sse_server.hub.tail import MAX_ENTRIES
+from sse_server.hub.tail import MAX_EVENTS
 
 if TYPE_CHECKING:
     from tests.hub.conftest import Beating, Digits, Heart, Reader, Tape
@@ -46,7 +48,7 @@ async def test_what_is_stored_together_leaves_in_one_write(heart: Heart, until: 
     assert len(reader.tape.writes) == 2
 
 
-@pytest.mark.parametrize("burst", [MAX_ENTRIES - 1, MAX_ENTRIES, MAX_ENTRIES + 1, 3 * MAX_ENTRIES])
+@pytest.mark.parametrize("burst", [MAX_EVENTS - 1, MAX_EVENTS, MAX_EVENTS + 1, 3 * MAX_EVENTS])
 async def test_a_burst_that_no_tail_can_hold_loses_nothing(burst: int, heart: Heart, until: Until) -> None:
     await heart.publish()
     readers = [heart.read() for _ in range(3)]
@@ -187,7 +189,7 @@ async def test_what_is_trimmed_under_a_reader_who_lags_is_a_gap_to_him(
         await job.mark(*["token"] * 8)
         reader = heart.read(tape=tape_of(stuck=True))
         await until(lambda: reader.tape.seqs == list(range(1, 11)))
-        await job.mark(*["token"] * (MAX_ENTRIES + 9))  # fewer than that, and the tail still had them all
+        await job.mark(*["token"] * (MAX_EVENTS + 9))  # fewer than that, and the tail still had them all
         head = await heart.head()
         assert head.trimmed > 10
         reader.tape.room.set()
@@ -221,6 +223,37 @@ async def test_a_log_that_is_erased_and_begun_anew_is_a_gap_to_who_followed_the_
     assert [(gap.after, gap.reason) for gap in reader.gaps] == [(str(old.id), "epoch")]
     await again.mark("token")
     await until(lambda: reader.tape.seqs[-1:] == [4])
+
+
+async def test_what_another_process_stored_is_read_once_its_word_comes(heart: Heart, until: Until) -> None:
+    await heart.publish()
+    readers = [heart.read() for _ in range(3)]
+    await until(lambda: all(reader.at_rest for reader in readers))
+    draft = Draft("note", b"{}", 0)
+    await heart.store.append([Write(readers[0].subscriber.tail.key, [draft, draft])])
+    heart.hub.changed(readers[0].subscriber.tail.key)
+    await heart.publish()
+    await until(lambda: all(reader.tape.seqs == [1, 2, 3, 4] for reader in readers))
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+async def test_in_whatever_order_the_news_come_the_events_are_in_theirs(
+    order: tuple[int, ...], heart: Heart, until: Until
+) -> None:
+    """Two tasks that appended may be woken the one or the other first."""
+    await heart.publish()
+    reader = heart.read()
+    await until(lambda: reader.at_rest)
+    write = Write(reader.subscriber.tail.key, [Draft("note", b"{}", 0)] * 2)
+    receipts = await heart.store.append([write] * 4)
+    for n in order:
+        receipt = receipts[n]
+        assert receipt
+        heart.hub.stored(write, receipt)
+        if n % 2:
+            await asyncio.sleep(0)
+    await until(lambda: reader.at_rest and reader.tape.seqs[-1] == 9)
+    assert reader.tape.seqs == list(range(1, 10))
 
 
 async def test_who_reads_an_erased_job_is_let_go(heart: Heart, digits: Digits, until: Until) -> None:

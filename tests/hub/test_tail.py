@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sse_server.eventlog import Head, LogKey
 from sse_server.events import Event
 from sse_server.hub import Tail
-from sse_server.hub.tail import MAX_BYTES, MAX_ENTRIES
+from sse_server.hub.tail import MAX_BYTES, MAX_EVENTS
 
 if TYPE_CHECKING:
     from tests.hub.conftest import Beating, Heart
@@ -24,16 +24,16 @@ def events(*seqs: int, size: int = 2) -> list[Event]:
 
 
 def held(tail: Tail) -> list[int]:
-    return [entry.event.seq for entry in tail.entries]
+    return [event.seq for event in tail.events]
 
 
 def test_a_tail_holds_the_latest_events_and_no_more_than_it_may() -> None:
     tail = Tail(KEY)
-    tail.push(events(*range(1, 3 * MAX_ENTRIES)), "e")
-    assert held(tail) == list(range(2 * MAX_ENTRIES, 3 * MAX_ENTRIES))
-    tail.push(events(*range(3 * MAX_ENTRIES, 3 * MAX_ENTRIES + 10), size=MAX_BYTES // 4), "e")
+    tail.push(events(*range(1, 3 * MAX_EVENTS)), "e")
+    assert held(tail) == list(range(2 * MAX_EVENTS, 3 * MAX_EVENTS))
+    tail.push(events(*range(3 * MAX_EVENTS, 3 * MAX_EVENTS + 10), size=MAX_BYTES // 4), "e")
     assert len(held(tail)) == 4
-    tail.push(events(3 * MAX_ENTRIES + 10, size=2 * MAX_BYTES), "e")
+    tail.push(events(3 * MAX_EVENTS + 10, size=2 * MAX_BYTES), "e")
     assert len(held(tail)) == 1  # the latest one stays, however large
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from sse_server.config import Server as ServerSettings
 from sse_server.config import Stream as StreamSettings
 
 if TYPE_CHECKING:
@@ -113,18 +114,27 @@ async def test_a_request_with_two_ends_is_refused_and_its_rest_is_no_request(hea
     assert (await house.get("/api/jobs")).json["jobs"] == []
 
 
-@pytest.mark.parametrize(
-    "body", [b"zz\r\nx\r\n0\r\n\r\n", b"-1\r\n\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n", b"ffffffffffffffffff\r\n"]
-)
+BAD_CHUNKS = [b"zz\r\nx\r\n0\r\n\r\n", b"-1\r\n\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n", b"ffffffffffffffffff\r\n"]
+CHUNKED = b"POST /api/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("body", BAD_CHUNKS)
 async def test_a_body_in_bad_chunks_is_refused(body: bytes, house: House) -> None:
-    head = b"POST /api/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert_refused(await everything(house, head + body))
-    line = await house.line()
-    await line.send(head)  # the same in two pieces: the handler waits for the body already
-    await asyncio.sleep(0)
-    await line.send(body)
-    assert_refused(await line.reader.read())
+    assert_refused(await everything(house, CHUNKED + body))
     assert (await house.get("/api/jobs")).json["jobs"] == []
+
+
+@pytest.mark.parametrize("body", BAD_CHUNKS)
+async def test_bad_chunks_for_which_somebody_waits_already_are_refused_in_time(body: bytes, opened: Opened) -> None:
+    """aiohttp's parser in C tells the connection of them, and not the request that waits for its body."""
+    async with opened(server=ServerSettings(port=0, drain_timeout=0.0, body_timeout=0.1)) as house:
+        line = await house.line()
+        await line.send(CHUNKED + b"1\r\n{\r\n")
+        assert (await house.get("/health")).status == 200  # so the server has seen the first part
+        await line.send(body)
+        answer = await line.answer()
+        assert (answer.status, answer.json["code"]) in {(408, "timeout"), (400, "invalid_input")}
+        assert (await house.get("/api/jobs")).json["jobs"] == []
 
 
 async def test_a_good_request_before_a_bad_one_is_answered(house: House) -> None:

@@ -160,11 +160,15 @@ def expected(plan: list[str], of: dict[str, Way]) -> list[Way]:
     return attempts[: final + 1]
 
 
-def timeouts(events: list[Told]) -> int:
-    return sum("timeout" in {event.get("reason"), event.get("finish_reason")} for event in events)
+def in_time(events: list[Told], attempts: list[Way]) -> bool:
+    """Whether only those attempts ran out of time that were to: a busy machine can't say so."""
+    late = sum("timeout" in {event.get("reason"), event.get("finish_reason")} for event in events)
+    return late <= sum(way.code == "timeout" for way in attempts)
 
 
-async def check(bench: Works, gate: Event, name: str, plan: list[str], cancel: str | None) -> None:
+async def check(
+    bench: Works, gate: Event, name: str, plan: list[str], cancel: str | None, *, exact: bool = True
+) -> None:
     """Run a job of that plan, cancel it when an event of that type has come, and look at its whole story."""
     spec = await bench.submit(name, plan, timeout=0.05)
     if cancel:
@@ -176,7 +180,7 @@ async def check(bench: Works, gate: Event, name: str, plan: list[str], cancel: s
     if cancel and done["status"] == "cancelled":
         assert done["finish_reason"] == "cancelled"
         assert "error" not in done
-    elif timeouts(events) <= sum(way.code == "timeout" for way in attempts):  # else this machine was too busy
+    elif exact and in_time(events, attempts):
         assert done["attempt"] == len(attempts)
         assert (done["status"], done.get("error", {}).get("code")) == attempts[-1][:2]
     gate.set()
@@ -203,9 +207,10 @@ def test_every_job_on_the_loop_ends_with_one_done(plan: list[str], cancel: str |
 @settings(max_examples=40)
 @given(st.lists(st.sampled_from(sorted(IN_A_THREAD)), min_size=1, max_size=3), CANCEL)
 async def test_every_job_in_a_thread_ends_with_one_done(plan: list[str], cancel: str | None) -> None:
-    gate = Event()
-    async with works(*ways(gate), cancel_grace=0.05) as bench:
-        await check(bench, gate, "in a thread", plan, cancel)
+    gate, hangs = Event(), "hang" in plan
+    async with works(*ways(gate), cancel_grace=0.05 if hangs else 60) as bench:
+        # Where nobody waits for a thread that hangs, another one may come too late on a busy machine.
+        await check(bench, gate, "in a thread", plan, cancel, exact=not hangs)
 
 
 @pytest.mark.parametrize("way", [way for way in ON_THE_LOOP if ON_THE_LOOP[way].status == "failed"])

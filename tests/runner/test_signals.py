@@ -13,8 +13,11 @@ import pytest
 from tests.runner.conftest import Told, whole
 from tests.runner.process import Process, process
 
-LONG = "server.drain_timeout=100", "jobs.cancel_grace=50"
+LONG = "server.drain_timeout=100000", "jobs.cancel_grace=50"
 SHORT = "server.drain_timeout=0.2", "jobs.cancel_grace=0.1"
+
+GUARD = 30
+"""Seconds after which a process that should have left never will."""
 
 BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 
@@ -123,7 +126,7 @@ async def test_an_agent_that_never_ends_does_not_keep_the_process(name: str, tmp
     async with process(tmp_path, *SHORT) as server:
         job_id = await server.begin(name)
         await server.told(job_id, "token")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(GUARD):
             assert await server.stop() == 0
         assert "Traceback" not in server.errors
         await server.start()
@@ -138,7 +141,7 @@ async def test_a_second_signal_cuts_the_drain_short(number: signal.Signals, tmp_
         server.tell(number)
         await until_it_drains(server)
         server.tell(number)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(GUARD):
             assert await server.ended() == 0
         assert "Traceback" not in server.errors
         await server.start()
