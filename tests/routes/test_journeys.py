@@ -93,6 +93,8 @@ class Reader:
         for event in page["events"]:
             self._told_event(event, self.cursor or "")
         self.cursor = page["next"]
+        if self.seq is None and self.cursor != "0":  # all that was kept: it may be nothing, and the cursor moves on
+            self.seq = int(page["next"].partition("-")[2])
         self.ended = self.ended or page["done"]
 
     async def cut(self) -> None:
