@@ -194,12 +194,16 @@ START: Final = EventId("", 0)
 
 
 class Draft(Struct, frozen=True, gc=False):
-    """An event that has no number yet: `body` is the JSON object of the type's own fields, `time` Unix microseconds."""
+    """An event that has no number yet: `body` is the JSON object of the type's own fields, times are Unix microseconds.
+
+    From `expires` on (0: never) no reader sees a published event any more.
+    """
 
     type: str
     body: bytes
     time: int
     attempt: int = 1
+    expires: int = 0
 
 
 class Event(Struct, frozen=True, gc=False):
@@ -211,15 +215,17 @@ class Event(Struct, frozen=True, gc=False):
     attempt: int
     time: int
     body: bytes
+    expires: int = 0
 
     def json(self, session_id: str) -> bytes:
         """The event's JSON object, envelope first."""
+        seconds, micros = divmod(self.time, 1_000_000)
         envelope = (
             f'{{"type":"{self.type}","job_id":"{self.job_id}","session_id":"{session_id}",'
-            f'"seq":{self.seq},"attempt":{self.attempt},"timestamp":"{timestamp(self.time)}"'
+            f'"seq":{self.seq},"attempt":{self.attempt},"timestamp":"{_second(seconds)}.{micros:06d}Z"'
         )
         body = self.body
-        return envelope.encode() + (b"," if len(body) > 2 else b"") + body[1:]  # an empty object is two bytes
+        return b"%b%b%b" % (envelope.encode(), b"," if len(body) > 2 else b"", body[1:])  # `{}` is two bytes
 
 
 def timestamp(time: int) -> str:
@@ -245,12 +251,14 @@ def encode_fields(fields: dict[str, Any]) -> bytes:
     JSON, larger than `MAX_EVENT_BYTES` or deeper than `MAX_DEPTH`.
     """
     try:
-        body = _one_line(_encoded(fields))
+        body = _encoded(fields)
+        if not _PLAIN.issuperset(map(type, fields.values())):
+            body = _one_line(body)
     except (TypeError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise InvalidEvent(f"fields can't be written as JSON: {error}") from None
     if len(body) > MAX_EVENT_BYTES:
         raise InvalidEvent(f"an event of {len(body)} bytes is larger than {MAX_EVENT_BYTES}")
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    if len(body) > MAX_DEPTH and body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         raise InvalidEvent(f"an event holds more than {MAX_DEPTH} objects and arrays within one another")
     return body
 
@@ -295,6 +303,8 @@ def _depth(body: bytes) -> int:
     return depth
 
 
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+"""Types that hold no `Raw`: what the encoder makes of them is one line."""
 _encode = msgspec.json.Encoder().encode
 _NO_BRACKETS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^][{}"]+')
 _ALIKE: Final = bytes.maketrans(b"{}", b"[]")

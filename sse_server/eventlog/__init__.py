@@ -5,7 +5,8 @@ What a store promises, whatever it is made of:
 - An append is one transaction: all of it is stored, with the state of its job, or nothing is. It is stored when
   `append` returns, and nobody reads it before.
 - `seq` is dense within a log and an epoch. Retention removes a prefix and remembers where it ended (`Head.trimmed`);
-  erasing a job leaves its numbers unused.
+  erasing a job, and an event's own expiry, leave numbers unused. Published events that a history limit removed between
+  a job's events are remembered too (`Head.evicted`): whoever reads the whole session has missed them.
 - A job's events are accepted from the holder of its current lease alone. A queued job has no lease (`""`), an ended
   job takes nothing more: that is the fence, and why there is exactly one `done`.
 - Job ids, leases, idempotency keys, the queue and its fairness live here, not in a process, so that several processes
@@ -16,7 +17,7 @@ The suite in `tests/eventlog` holds every store to this.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ from sse_server.jobs import JobSpec, JobState
 __all__ = [
     "Claim",
     "EventLog",
+    "Figures",
     "Head",
     "IdempotencyKey",
     "JobFilter",
@@ -37,6 +39,8 @@ __all__ = [
     "Receipt",
     "Record",
     "Retention",
+    "SessionStore",
+    "Sessions",
     "Store",
     "Submitted",
     "Write",
@@ -58,11 +62,17 @@ class LogKey(Struct, frozen=True, gc=False):
 
 
 class Head(Struct, frozen=True, gc=False):
-    """Where a log stands: `last` is its latest seq, `trimmed` the highest seq that retention removed (0 = none)."""
+    """Where a log stands: `last` is its latest seq, `trimmed` ends the prefix that retention removed (0 = none).
+
+    `evicted` is the highest seq of a published event that a history limit removed before its time; `trimmed` reaches it
+    where no job's event stands below. `cleared` is the epoch that the log had before it was cleared last.
+    """
 
     epoch: str
     trimmed: int
     last: int
+    evicted: int = 0
+    cleared: str = ""
 
     @property
     def id(self) -> EventId:
@@ -80,6 +90,8 @@ class Page(Struct, frozen=True):
 
 class Write(Struct, frozen=True):
     """Events for one log, at least one; those of a job carry its id and the lease of who writes.
+
+    Without a job they are published events: anybody's, and bounded by the session's history and their own `expires`.
 
     `delay` is for an `attempt_reset`: seconds before the job may be claimed again. Like `done` it comes last.
     """
@@ -181,12 +193,43 @@ class Retention(Struct, frozen=True):
 
     Ended jobs stay for `age` seconds since their end, as long as the store has less than `max_bytes`; of an active
     job's events the latest `max_job_events`; an idempotency key for `idempotency` seconds.
+
+    Of a session's published events the latest `max_history` stay; once those of all sessions have more than
+    `history_critical` bytes the oldest go until `history_warning` bytes are left. A session without jobs goes
+    `session_ttl` seconds after its latest event or reader; one with ended jobs only loses what was published.
     """
 
     age: float = 86_400.0
     max_bytes: int = 2**31
     max_job_events: int = 100_000
     idempotency: float = 86_400.0
+    max_history: int = 500
+    session_ttl: float = 1800.0
+    history_warning: int = 100 * 2**20
+    history_critical: int = 250 * 2**20
+
+
+class Figures(Struct, frozen=True):
+    """What a session holds: kept `events` (published ones and those of its jobs), and the `bytes` of the published.
+
+    `touched` is when its latest event came, or a reader was last seen there, in Unix microseconds.
+    """
+
+    key: LogKey
+    events: int
+    bytes: int
+    last: int
+    jobs: int
+    touched: int
+
+
+class Sessions(Struct, frozen=True):
+    """All sessions added up, and the `latest` touched ones, latest first."""
+
+    total: int
+    events: int
+    bytes: int
+    latest: list[Figures]
 
 
 class Listener(Protocol):
@@ -258,14 +301,33 @@ class JobStore(Protocol):
     async def erase(self, job_id: str) -> None:
         """Remove an ended job and its events. Raises `Conflict` while it is active, `NotFound` without one."""
 
-    async def trim(self) -> int:
-        """Remove ended jobs and idempotency keys that may not stay; how many jobs went."""
+    async def trim(self, read: Collection[LogKey] = ()) -> list[tuple[LogKey, str]]:
+        """Remove what may not stay; the jobs that went, by log and id.
+
+        Somebody reads the logs `read` just now, which touches them: a session that is watched does not expire.
+        """
 
     async def queued(self) -> list[Record]:
         """The jobs that wait, in no particular order."""
 
 
-class Store(EventLog, JobStore, Protocol):
+class SessionStore(Protocol):
+    """What is known of sessions. A log that has neither events nor jobs, as after `clear`, is an unknown session."""
+
+    async def figures(self, key: LogKey) -> Figures | None:
+        """One session's figures; None while nobody knows it."""
+
+    async def sessions(self, limit: int) -> Sessions:
+        """The figures of all, with those of the `limit` latest touched ones."""
+
+    async def clear(self, key: LogKey) -> None:
+        """Remove every event and begin the log anew, in a new epoch that remembers the old one; ended jobs stay.
+
+        Raises `NotFound` for an unknown session, `Conflict` while a job of it is active.
+        """
+
+
+class Store(EventLog, JobStore, SessionStore, Protocol):
     """A whole store. `durable`: queued jobs outlive the process."""
 
     durable: bool

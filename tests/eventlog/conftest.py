@@ -15,6 +15,8 @@ import pytest
 
 from sse_server.eventlog import (
     Claim,
+    Figures,
+    Head,
     IdempotencyKey,
     LogKey,
     Receipt,
@@ -124,9 +126,12 @@ class Bench:
         assert await self.end(claim, ago=ago)
         return claim
 
-    async def publish(self, key: LogKey, *texts: str) -> Receipt:
-        """Write events of no job."""
-        (receipt,) = await self.store.append([Write(key, [self.draft("message", text=text) for text in texts])])
+    async def publish(self, key: LogKey, *texts: str, ttl: float = 0.0) -> Receipt:
+        """Write events of no job that expire `ttl` seconds from now; 0 never."""
+        at = time.time_ns() // 1000
+        expires = at + int(ttl * 1e6) if ttl else 0
+        drafts = [Draft("message", encode_fields({"text": text}), at, expires=expires) for text in texts]
+        (receipt,) = await self.store.append([Write(key, drafts)])
         assert receipt is not None
         return receipt
 
@@ -146,6 +151,20 @@ class Bench:
         record = await self.store.load(claim.record.spec.id, work=work)
         assert record is not None
         return record
+
+    async def seqs(self, key: LogKey) -> list[int]:
+        """The numbers of all events that a reader of the log gets."""
+        return [event.seq for event in await self.events(key)]
+
+    async def head(self, key: LogKey) -> Head:
+        head = await self.store.head(key)
+        assert head is not None
+        return head
+
+    async def figures(self, key: LogKey) -> Figures:
+        figures = await self.store.figures(key)
+        assert figures is not None
+        return figures
 
     async def gone(self, claim: Claim) -> bool:
         return await self.store.load(claim.record.spec.id) is None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sse_server.errors import QueueFull, StoreUnavailable
-from sse_server.eventlog import LogKey, Write
+from sse_server.eventlog import LogKey, Retention, Write
 from sse_server.eventlog.sqlite import SqliteStore
 from sse_server.eventlog.sqlite.events import CHECKPOINT, append
 
@@ -94,7 +94,7 @@ async def test_nobody_reads_what_is_not_committed_nor_waits_for_it(store: Sqlite
     written, gate = threading.Event(), threading.Event()
 
     def append_slowly(connection: sqlite3.Connection) -> None:
-        assert append(connection, [write], keep=100)[0]
+        assert append(connection, [write], Retention())[0]
         written.set()
         gate.wait()
 

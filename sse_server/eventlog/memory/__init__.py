@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import heapq
 import os
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from operator import itemgetter
 
@@ -18,6 +17,7 @@ from sse_server.eventlog import (
     PAGE_BYTES,
     SCAN_LIMIT,
     Claim,
+    Figures,
     Head,
     IdempotencyKey,
     JobFilter,
@@ -27,29 +27,17 @@ from sse_server.eventlog import (
     Receipt,
     Record,
     Retention,
+    Sessions,
     Submitted,
     Write,
 )
+from sse_server.eventlog.history import is_over
+from sse_server.eventlog.memory import sessions
+from sse_server.eventlog.memory.log import Log
 from sse_server.eventlog.memory.queue import Entry, Queue
 from sse_server.eventlog.order import new_epoch, new_lease, now, queued, started
 from sse_server.events import RUNNER_TYPES, Event
 from sse_server.jobs import JobSpec, JobState, Work
-
-
-class _Log(Struct):
-    epoch: str
-    trimmed: int = 0
-    last: int = 0
-    jobs: int = 0
-    events: list[Event] = msgspec.field(default_factory=list)
-
-    @property
-    def head(self) -> Head:
-        return Head(self.epoch, self.trimmed, self.last)
-
-    def after(self, seq: int) -> int:
-        """The index of the first event with a higher seq."""
-        return bisect_right(self.events, seq, key=_seq)
 
 
 class _Once(Struct):
@@ -66,13 +54,12 @@ class MemoryStore:
     def __init__(self, retention: Retention | None = None) -> None:
         self._secret = os.urandom(32)
         self._retention = retention or Retention()
-        self._logs: dict[LogKey, _Log] = {}
+        self._logs: dict[LogKey, Log] = {}
         self._jobs: dict[str, Entry] = {}
         self._queue = Queue()
         self._once: dict[tuple[str, str, str], _Once] = {}
         self._active: Counter[str] = Counter()
         self._submitted = 0
-        self._bytes = 0
 
     async def open(self, listener: Listener) -> None:
         """Nobody else can reach this store: the listener never hears anything."""
@@ -93,26 +80,30 @@ class MemoryStore:
         entry = self._jobs.get(write.job_id)
         if write.job_id and (entry is None or entry.lease != write.lease or entry.state.done):
             return None
-        key = entry.key if entry else write.key
-        eventlog = self._logs.get(key) or self._logs.setdefault(key, _Log(new_epoch()))
-        first = eventlog.last + 1
+        eventlog = self._open_log(entry.key if entry else write.key)
+        first, count = eventlog.last + 1, len(write.drafts)
+        eventlog.touched = at = now()
         for seq, draft in enumerate(write.drafts, first):
-            event = Event(seq, draft.type, write.job_id, draft.attempt, draft.time, draft.body)
-            eventlog.events.append(event)
+            expires = 0 if entry else draft.expires
+            event = Event(seq, draft.type, write.job_id, draft.attempt, draft.time, draft.body, expires)
+            eventlog.add(event)
             if entry:
                 entry.state.apply(event)
-        eventlog.last += len(write.drafts)
-        size = sum(len(draft.body) for draft in write.drafts)
-        self._bytes += size
         if entry:
-            entry.events += len(write.drafts)
-            entry.bytes += size
+            entry.events += count
+            entry.bytes += sum(len(draft.body) for draft in write.drafts)
             if write.drafts[-1].type in RUNNER_TYPES:
                 self._advance(entry, write.delay)
             keep = self._retention.max_job_events
             if entry.events > keep + keep // 10:
-                self._trim_log(entry, eventlog, keep)
+                mine = [event.seq for event in eventlog.events if event.job_id == entry.spec.id]
+                self._trim_log(eventlog, mine[-keep] - 1)
+        elif (excess := len(eventlog.published) - self._retention.max_history) > 0:
+            eventlog.evict(excess, at)
         return Receipt(eventlog.epoch, first)
+
+    def _open_log(self, key: LogKey) -> Log:
+        return self._logs.get(key) or self._logs.setdefault(key, Log(new_epoch()))
 
     def _advance(self, entry: Entry, delay: float) -> None:
         """Give the job the place that its new state means."""
@@ -120,6 +111,7 @@ class MemoryStore:
         if entry.state.status != "running":
             entry.lease = entry.worker = ""
         if entry.state.done:
+            self._logs[entry.key].active -= 1
             self._active[entry.spec.user] -= 1
             if not self._active[entry.spec.user]:
                 del self._active[entry.spec.user]
@@ -127,17 +119,12 @@ class MemoryStore:
             entry.ready_at = now() + int(delay * 1e6)
             self._queue.join(entry)
 
-    def _trim_log(self, entry: Entry, eventlog: _Log, keep: int) -> None:
-        mine = [event.seq for event in eventlog.events if event.job_id == entry.spec.id]
-        eventlog.trimmed = mine[-keep] - 1
-        cut = eventlog.after(eventlog.trimmed)
-        for event in eventlog.events[:cut]:
-            owner = self._jobs.get(event.job_id)
-            self._bytes -= len(event.body)
-            if owner:
+    def _trim_log(self, eventlog: Log, seq: int) -> None:
+        """Remove the log's prefix up to `seq`."""
+        for event in eventlog.trim(seq):
+            if owner := self._jobs.get(event.job_id):
                 owner.events -= 1
                 owner.bytes -= len(event.body)
-        del eventlog.events[:cut]
 
     async def queued(self) -> list[Record]:
         return [self._record(entry) for entry in self._queue]
@@ -157,9 +144,11 @@ class MemoryStore:
         start = eventlog.after(after)
         wanted = frozenset(types) | {"done"} if types is not None else None
         events: list[Event] = []
-        passed, size = max(after, eventlog.trimmed), 0
+        passed, size, at = max(after, eventlog.trimmed), 0, now()
         for event in eventlog.events[start : start + SCAN_LIMIT]:
             passed = event.seq
+            if is_over(event.expires, at):
+                continue
             if (job_id is None or event.job_id == job_id) and (wanted is None or event.type in wanted):
                 events.append(event)
                 size += len(event.body)
@@ -183,11 +172,11 @@ class MemoryStore:
         if self._active[spec.user] >= per_user:
             raise TooManyJobs(f"{per_user} of your jobs are active already", retry_after=5)
         key = LogKey(spec.user, spec.session)
-        eventlog = self._logs.get(key) or self._logs.setdefault(key, _Log(new_epoch()))
+        eventlog = self._open_log(key)
         self._submitted += 1
         entry = Entry(self._submitted, spec, JobState(), eventlog.epoch, bytes=len(bytes(spec.input)))
         eventlog.jobs += 1
-        self._bytes += entry.bytes
+        eventlog.active += 1
         self._jobs[spec.id] = entry
         self._active[spec.user] += 1
         draft = queued(spec, waiting)
@@ -241,7 +230,7 @@ class MemoryStore:
         return Record(entry.spec, state, entry.epoch, head, entry.cancel_requested)
 
     async def jobs(self, which: JobFilter) -> list[Record]:
-        found = (entry for entry in self._jobs.values() if _matches(entry, which))
+        found = (entry for entry in self._jobs.values() if entry.matches(which))
         return [self._record(entry) for entry in heapq.nlargest(which.limit, found, key=lambda entry: entry.spec.id)]
 
     async def request_cancel(self, job_id: str) -> None:
@@ -256,39 +245,43 @@ class MemoryStore:
             raise Conflict("the job is active; cancel it first")
         self._erase(entry)
 
-    def _erase(self, entry: Entry) -> None:
+    def _erase(self, entry: Entry, read: Collection[LogKey] = ()) -> None:
+        """Its log goes with the last job, unless somebody reads it."""
         del self._jobs[entry.spec.id]
-        self._bytes -= entry.bytes
-        eventlog = self._logs.get(entry.key)
-        if eventlog is None:
-            return
-        eventlog.events = [e for e in eventlog.events if e.job_id != entry.spec.id]
+        eventlog = self._logs[entry.key]
+        eventlog.events = [event for event in eventlog.events if event.job_id != entry.spec.id]
         eventlog.jobs -= 1
-        if not eventlog.events and not eventlog.jobs:
+        if not eventlog.events and not eventlog.jobs and entry.key not in read:
             del self._logs[entry.key]
 
-    async def trim(self) -> int:
-        oldest = now() - int(self._retention.age * 1e6)
-        self._once = {k: o for k, o in self._once.items() if o.until > now() and o.job_id in self._jobs}
+    async def trim(self, read: Collection[LogKey] = ()) -> list[tuple[LogKey, str]]:
+        at, read = now(), frozenset(read)
+        sessions.trim(self._logs, read, self._retention, at)
+        self._once = {k: o for k, o in self._once.items() if o.until > at and o.job_id in self._jobs}
+        oldest = at - int(self._retention.age * 1e6)
+        size = sum(held.bytes for held in self._logs.values()) + sum(held.bytes for held in self._jobs.values())
+        gone = []
         ended = [(e.state.done.event.time, e) for e in self._jobs.values() if e.state.done]
-        gone = 0
         for time, entry in sorted(ended, key=itemgetter(0)):
-            if time >= oldest and self._bytes <= self._retention.max_bytes:
+            if time >= oldest and size <= self._retention.max_bytes:
                 break
-            self._erase(entry)
-            gone += 1
+            self._erase(entry, read)
+            size -= entry.bytes
+            gone.append((entry.key, entry.spec.id))
         return gone
 
+    async def figures(self, key: LogKey) -> Figures | None:
+        eventlog = self._logs.get(key)
+        return sessions.figures(key, eventlog) if eventlog and eventlog.is_known else None
 
-def _seq(event: Event) -> int:
-    return event.seq
+    async def sessions(self, limit: int) -> Sessions:
+        return sessions.everybody(self._logs, limit)
 
-
-def _matches(entry: Entry, which: JobFilter) -> bool:
-    return (
-        entry.spec.user == which.user
-        and (which.status is None or entry.state.status == which.status)
-        and (which.agent is None or entry.spec.agent == which.agent)
-        and (which.session is None or entry.spec.session == which.session)
-        and (which.before is None or entry.spec.id < which.before)
-    )
+    async def clear(self, key: LogKey) -> None:
+        eventlog = self._logs.get(key)
+        if eventlog is None or not eventlog.is_known:
+            raise NotFound("no such session")
+        if eventlog.active:
+            raise Conflict("a job of the session is active; cancel it first")
+        self._trim_log(eventlog, eventlog.last)
+        self._logs[key] = Log(new_epoch(), cleared=eventlog.epoch, touched=now(), jobs=eventlog.jobs)

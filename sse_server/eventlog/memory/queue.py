@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from sse_server.eventlog import LogKey
+from sse_server.eventlog import JobFilter, LogKey
 from sse_server.eventlog.order import fair_turn, now
 from sse_server.jobs import JobSpec, JobState
 
@@ -30,6 +30,16 @@ class Entry(Struct):
     def key(self) -> LogKey:
         """Its log."""
         return LogKey(self.spec.user, self.spec.session)
+
+    def matches(self, which: JobFilter) -> bool:
+        """Whether a listing shows it."""
+        return (
+            self.spec.user == which.user
+            and (which.status is None or self.state.status == which.status)
+            and (which.agent is None or self.spec.agent == which.agent)
+            and (which.session is None or self.spec.session == which.session)
+            and (which.before is None or self.spec.id < which.before)
+        )
 
 
 class Queue:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from sse_server.errors import StoreUnavailable
 from sse_server.eventlog import (
     Claim,
+    Figures,
     Head,
     IdempotencyKey,
     JobFilter,
@@ -24,10 +25,15 @@ from sse_server.eventlog import (
     Receipt,
     Record,
     Retention,
+    Sessions,
     Submitted,
     Write,
 )
-from sse_server.eventlog.sqlite import events, queue, schema
+from sse_server.eventlog.history import is_too_much
+from sse_server.eventlog.order import now
+from sse_server.eventlog.sqlite import events, published, queue, schema, sessions
+from sse_server.eventlog.sqlite.logs import find_log
+from sse_server.eventlog.sqlite.published import BATCH
 from sse_server.eventlog.sqlite.writer import Writer
 from sse_server.jobs import JobSpec
 
@@ -90,7 +96,7 @@ class SqliteStore:
         await self._write(_touch)
 
     async def append(self, writes: Sequence[Write]) -> list[Receipt | None]:
-        return await self._write(partial(events.append, writes=writes, keep=self._retention.max_job_events))
+        return await self._write(partial(events.append, writes=writes, retention=self._retention))
 
     async def read(
         self,
@@ -104,7 +110,7 @@ class SqliteStore:
         return await self._read(partial(events.read, key=key, after=after, limit=limit, job_id=job_id, types=types))
 
     async def head(self, key: LogKey) -> Head | None:
-        return await self._read(partial(events.head, key=key))
+        return await self._read(partial(_head, key=key))
 
     async def submit(self, spec: JobSpec, *, room: int, per_user: int, once: IdempotencyKey | None = None) -> Submitted:
         return await self._write(
@@ -132,11 +138,33 @@ class SqliteStore:
     async def erase(self, job_id: str) -> None:
         await self._write(partial(queue.erase, job_id=job_id))
 
-    async def trim(self) -> int:
-        gone = 0
-        while batch := await self._write(partial(queue.trim, retention=self._retention)):
+    async def trim(self, read: Collection[LogKey] = ()) -> list[tuple[LogKey, str]]:
+        """Each step is cut into transactions, so that nobody has to wait for a large clean-up."""
+        at, retention, read = now(), self._retention, frozenset(read)
+        keys = list(read)
+        for n in range(0, len(keys), BATCH):
+            await self._write(partial(sessions.touch, keys=keys[n : n + BATCH], at=at))
+        await self._while(partial(published.expire, at=at))
+        if is_too_much(await self._read(published.total_bytes), retention):
+            await self._while(partial(published.thin_out, down_to=retention.history_warning, at=at))
+        await self._while(partial(sessions.forget, before=at - int(retention.session_ttl * 1e6), at=at))
+        gone: list[tuple[LogKey, str]] = []
+        while batch := await self._write(partial(queue.trim, retention=retention, read=read)):
             gone += batch
         return gone
+
+    async def _while(self, more: Callable[[sqlite3.Connection], bool]) -> None:
+        while await self._write(more):
+            pass
+
+    async def figures(self, key: LogKey) -> Figures | None:
+        return await self._read(partial(sessions.figures, key=key))
+
+    async def sessions(self, limit: int) -> Sessions:
+        return await self._read(partial(sessions.everybody, limit=limit))
+
+    async def clear(self, key: LogKey) -> None:
+        await self._write(partial(sessions.clear, key=key))
 
     async def queued(self) -> list[Record]:
         return await self._read(queue.queued_jobs)
@@ -166,6 +194,11 @@ class SqliteStore:
             return operation(connection)
         finally:
             connection.execute("COMMIT")
+
+
+def _head(connection: sqlite3.Connection, key: LogKey) -> Head | None:
+    known = find_log(connection, key)
+    return known[1] if known else None
 
 
 def _touch(connection: sqlite3.Connection) -> None:

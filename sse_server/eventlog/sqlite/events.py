@@ -8,112 +8,111 @@ from typing import Any, Final
 
 import msgspec
 
-from sse_server.eventlog import PAGE_BYTES, SCAN_LIMIT, Head, LogKey, Page, Receipt, Write
-from sse_server.eventlog.order import fair_turn, new_epoch, now
+from sse_server.eventlog import PAGE_BYTES, SCAN_LIMIT, LogKey, Page, Receipt, Retention, Write
+from sse_server.eventlog.history import is_over
+from sse_server.eventlog.order import fair_turn, now
+from sse_server.eventlog.sqlite.gathered import INSERT, Gathered
+from sse_server.eventlog.sqlite.logs import find_log
+from sse_server.eventlog.sqlite.published import publish, remove
 from sse_server.events import RUNNER_TYPES, Event
 from sse_server.jobs import DoneState, JobState, Work
 
 CHECKPOINT: Final = 500
 """Events after which a job's folded work is written again; a snapshot folds what came since."""
 
-_JOB: Final = "SELECT last, status, attempt, first, last, attempt_seq, started, done FROM jobs WHERE n = ?"
+_HOLDER: Final = (
+    "SELECT n, jobs.user, logs.id, jobs.events, logs.epoch, logs.last,"
+    " status, attempt, first, jobs.last, attempt_seq, started, done, worker"
+    " FROM jobs JOIN logs ON logs.id = log WHERE jobs.id = ? AND lease = ? AND finished IS NULL"
+)
+_TURN: Final = (
+    "UPDATE jobs SET events = events + ?, unfolded = unfolded + ?, first = ?, last = ?, status = ?, attempt = ?,"
+    " attempt_seq = ?, started = ?, finished = ?, done = ?, lease = ?, worker = ? WHERE n = ?"
+)
 _FOLLOWING: Final = (
     "SELECT seq, type, attempt, time, body FROM events WHERE log = ? AND seq BETWEEN ? AND ? AND job = ? ORDER BY seq"
 )
 _OLDEST_KEPT: Final = "SELECT seq FROM events WHERE log = ? AND job = ? ORDER BY seq DESC LIMIT 1 OFFSET ?"
-_INSERT: Final = "INSERT INTO events (log, seq, job, attempt, type, time, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
-def append(connection: sqlite3.Connection, writes: Sequence[Write], keep: int) -> list[Receipt | None]:
-    """Store the writes that hold their job's lease; `keep` is how many events an active job may have."""
-    return [
-        append_to_job(connection, write, keep)
-        if write.job_id
-        else _append(connection, write, open_log(connection, write.key), 0)
-        for write in writes
-    ]
+def append(connection: sqlite3.Connection, writes: Sequence[Write], retention: Retention) -> list[Receipt | None]:
+    """Store the writes that are published or hold their job's lease."""
+    gathered, keep = Gathered(connection), retention.max_job_events
+    receipts: list[Receipt | None] = []
+    for write in writes:
+        if write.job_id and not any(draft.type in RUNNER_TYPES for draft in write.drafts):
+            receipts.append(gathered.add(write))
+            continue
+        _store(connection, gathered, keep)
+        publishing = not write.job_id
+        receipts.append(
+            publish(connection, write, retention.max_history) if publishing else append_to_job(connection, write, keep)
+        )
+    _store(connection, gathered, keep)
+    return receipts
 
 
-def _append(connection: sqlite3.Connection, write: Write, to: tuple[int, str, int], job: int) -> Receipt:
-    log_id, epoch, last = to
-    connection.executemany(
-        _INSERT,
-        [
-            (log_id, seq, job, draft.attempt, draft.type, draft.time, draft.body)
-            for seq, draft in enumerate(write.drafts, last + 1)
-        ],
-    )
-    connection.execute("UPDATE logs SET last = ? WHERE id = ?", (last + len(write.drafts), log_id))
-    return Receipt(epoch, last + 1)
+def _store(connection: sqlite3.Connection, gathered: Gathered, keep: int) -> None:
+    """A job's latest `keep` events stay, and at times a tenth more."""
+    for grown in gathered.store():
+        if grown.unfolded >= CHECKPOINT:
+            checkpoint(connection, grown.job)
+        if grown.events > keep + keep // 10:
+            _trim(connection, grown.job, grown.log, keep)
 
 
 def append_to_job(connection: sqlite3.Connection, write: Write, keep: int) -> Receipt | None:
-    """Store a job's events with what they make of its state; None where its lease is another's, or it has ended."""
-    row = connection.execute(
-        "SELECT n, log, unfolded, events FROM jobs WHERE id = ? AND lease = ? AND finished IS NULL",
-        (write.job_id, write.lease),
-    ).fetchone()
+    """Store a write that changes its job's state; None where its lease is another's, or it has ended."""
+    row = connection.execute(_HOLDER, (write.job_id, write.lease)).fetchone()
     if row is None:
         return None
-    job, log_id, unfolded, events = row
-    epoch, last = connection.execute("SELECT epoch, last FROM logs WHERE id = ?", (log_id,)).fetchone()
-    receipt = _append(connection, write, (log_id, epoch, last), job)
-    count = len(write.drafts)
-    connection.execute(
-        "UPDATE jobs SET last = ?, events = events + ?, unfolded = unfolded + ?,"
-        " first = CASE first WHEN 0 THEN ? ELSE first END WHERE n = ?",
-        (last + count, count, count, receipt.first, job),
+    job, user, log_id, events, epoch, seq, *columns = row
+    first, last = seq + 1, seq + len(write.drafts)
+    connection.executemany(
+        INSERT,
+        [
+            (log_id, seq, job, draft.attempt, draft.type, draft.time, draft.body)
+            for seq, draft in enumerate(write.drafts, first)
+        ],
     )
-    ended = _advance(connection, job, write, receipt.first)
-    if ended or unfolded + count >= CHECKPOINT:
+    state = _advanced(state_of(columns), write, first)
+    count, done = len(write.drafts), state.done
+    connection.execute(
+        "UPDATE logs SET last = ?, events = events + ?, touched = ?, active = active - ? WHERE id = ?",
+        (last, count, now(), done is not None, log_id),
+    )
+    kept = (write.lease, columns[-1]) if state.status == "running" else ("", "")
+    connection.execute(
+        _TURN,
+        (
+            *(count, count, state.first or first, last, state.status, state.attempt, state.attempt_seq, state.started),
+            *(done.event.time if done else None, msgspec.json.encode(done) if done else None, *kept, job),
+        ),
+    )
+    if state.status == "queued":
+        _queue(connection, job, user, write.delay)
+    if done:
         checkpoint(connection, job)
     if events + count > keep + keep // 10:
         _trim(connection, job, log_id, keep)
-    return receipt
+    return Receipt(epoch, first)
 
 
-def _advance(connection: sqlite3.Connection, job: int, write: Write, first: int) -> bool:
-    """Take the job through the states that its new events mean; True when it has ended."""
-    turns = [
-        Event(seq, draft.type, write.job_id, draft.attempt, draft.time, draft.body)
-        for seq, draft in enumerate(write.drafts, first)
-        if draft.type in RUNNER_TYPES
-    ]
-    if not turns:
-        return False
-    last, *row = connection.execute(_JOB, (job,)).fetchone()
-    state = state_of(row)
-    for event in turns:
-        state.apply(event)
-    state.last = last
-    done = state.done
-    connection.execute(
-        "UPDATE jobs SET status = ?, attempt = ?, attempt_seq = ?, started = ?, finished = ?, done = ? WHERE n = ?",
-        (
-            state.status,
-            state.attempt,
-            state.attempt_seq,
-            state.started,
-            done.event.time if done else None,
-            msgspec.json.encode(done) if done else None,
-            job,
-        ),
-    )
-    if state.status != "running":
-        connection.execute("UPDATE jobs SET lease = '', worker = '' WHERE n = ?", (job,))
-    if state.status == "queued":
-        _queue(connection, job, write.delay)
-    return done is not None
+def _advanced(state: JobState, write: Write, first: int) -> JobState:
+    """The job's state behind the events of the write that change it."""
+    for seq, draft in enumerate(write.drafts, first):
+        if draft.type in RUNNER_TYPES:
+            state.apply(Event(seq, draft.type, write.job_id, draft.attempt, draft.time, draft.body))
+    return state
 
 
-def _queue(connection: sqlite3.Connection, job: int, delay: float) -> None:
+def _queue(connection: sqlite3.Connection, job: int, user: str, delay: float) -> None:
     """Give the job its turn among those who wait; it may be claimed after `delay` seconds."""
-    served = connection.execute("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'served'").fetchone()[0]
-    latest = connection.execute(
-        "SELECT coalesce(max(turn), 0) FROM jobs WHERE status = 'queued' AND n <> ?"
-        " AND user = (SELECT user FROM jobs WHERE n = ?)",
-        (job, job),
-    ).fetchone()[0]
+    served, latest = connection.execute(
+        "SELECT (SELECT coalesce(max(value), 0) FROM meta WHERE key = 'served'),"
+        " (SELECT coalesce(max(turn), 0) FROM jobs WHERE status = 'queued' AND user = ? AND n <> ?)",
+        (user, job),
+    ).fetchone()
     connection.execute(
         "UPDATE jobs SET turn = ?, ready_at = ? WHERE n = ?",
         (fair_turn(served, latest), now() + int(delay * 1e6), job),
@@ -142,8 +141,8 @@ def work_of(connection: sqlite3.Connection, job: int) -> Work:
 
 
 def state_of(row: Sequence[Any]) -> JobState:
-    """The state in a job's columns (`_JOB`), its work left out."""
-    status, attempt, first, last, attempt_seq, started, done = row
+    """The state in a job's columns, its work left out."""
+    status, attempt, first, last, attempt_seq, started, done = row[:7]
     return JobState(
         status=status,
         attempt=attempt,
@@ -158,34 +157,18 @@ def state_of(row: Sequence[Any]) -> JobState:
 def _trim(connection: sqlite3.Connection, job: int, log_id: int, keep: int) -> None:
     """Remove the log's prefix up to where the job has `keep` events; what they added up to stays in the snapshots."""
     trimmed = connection.execute(_OLDEST_KEPT, (log_id, job, keep - 1)).fetchone()[0] - 1
+    remove(connection, log_id, trimmed)
     cut = connection.execute(
-        "SELECT job, count(*) FROM events WHERE log = ? AND seq <= ? AND job <> 0 GROUP BY job", (log_id, trimmed)
+        "SELECT job, count(*) FROM events WHERE log = ? AND seq <= ? GROUP BY job", (log_id, trimmed)
     ).fetchall()
     for owner, count in cut:
         checkpoint(connection, owner)
         connection.execute("UPDATE jobs SET events = events - ? WHERE n = ?", (count, owner))
     connection.execute("DELETE FROM events WHERE log = ? AND seq <= ?", (log_id, trimmed))
-    connection.execute("UPDATE logs SET trimmed = ? WHERE id = ?", (trimmed, log_id))
-
-
-def open_log(connection: sqlite3.Connection, key: LogKey) -> tuple[int, str, int]:
-    """Id, epoch and last seq of a log; it is made when it does not exist."""
-    row = connection.execute(
-        "SELECT id, epoch, last FROM logs WHERE user = ? AND name = ?", (key.user, key.session)
-    ).fetchone()
-    if row:
-        return row[0], row[1], row[2]
-    epoch = new_epoch()
-    cursor = connection.execute("INSERT INTO logs (user, name, epoch) VALUES (?, ?, ?)", (key.user, key.session, epoch))
-    return cursor.lastrowid or 0, epoch, 0
-
-
-def head(connection: sqlite3.Connection, key: LogKey) -> Head | None:
-    """Where the log stands."""
-    row = connection.execute(
-        "SELECT epoch, trimmed, last FROM logs WHERE user = ? AND name = ?", (key.user, key.session)
-    ).fetchone()
-    return Head(*row) if row else None
+    connection.execute(
+        "UPDATE logs SET trimmed = ?, events = events - ? WHERE id = ?",
+        (trimmed, sum(count for _, count in cut), log_id),
+    )
 
 
 def read(
@@ -198,33 +181,33 @@ def read(
     types: Iterable[str] | None,
 ) -> Page:
     """A page of a log; must stand in one read transaction."""
-    row = connection.execute(
-        "SELECT id, epoch, trimmed, last FROM logs WHERE user = ? AND name = ?", (key.user, key.session)
-    ).fetchone()
-    if row is None:
+    known = find_log(connection, key)
+    if known is None:
         return Page(None, [], 0)
-    log_id, *standing = row
-    at = Head(*standing)
+    log_id, head = known
     job = _job_number(connection, job_id) if job_id is not None else None
     wanted = frozenset(types) | {"done"} if types is not None else None
     rows = connection.execute(
-        "SELECT seq, type, job, attempt, time, body FROM events WHERE log = ? AND seq > ? ORDER BY seq LIMIT ?",
+        "SELECT seq, type, job, attempt, time, body, expires FROM events"
+        " WHERE log = ? AND seq > ? ORDER BY seq LIMIT ?",
         (log_id, after, SCAN_LIMIT),
     )
-    found: list[tuple[int, str, int, int, int, bytes]] = []
-    passed, size, scanned = after, 0, 0
+    found: list[tuple[int, str, int, int, int, bytes, int]] = []
+    passed, size, scanned, at = after, 0, 0, now()
     for scanned, event in enumerate(rows, 1):  # noqa: B007  (how far it came is asked below)
         passed = event[0]
+        if is_over(event[6], at):
+            continue
         if (job is None or event[2] == job) and (wanted is None or event[1] in wanted):
             found.append(event)
             size += len(event[5])
             if len(found) == limit or size > PAGE_BYTES:
                 break
     else:
-        passed = passed if scanned == SCAN_LIMIT else max(after, at.last)
+        passed = passed if scanned == SCAN_LIMIT else max(after, head.last)
     names = _job_ids(connection, {event[2] for event in found})
-    events = [Event(seq, kind, names[n], attempt, time, body) for seq, kind, n, attempt, time, body in found]
-    return Page(at, events, passed)
+    events = [Event(event[0], event[1], names[event[2]], *event[3:]) for event in found]
+    return Page(head, events, passed)
 
 
 def _job_number(connection: sqlite3.Connection, job_id: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,14 +21,16 @@ from sse_server.eventlog import (
     Write,
 )
 from sse_server.eventlog.order import new_lease, now, queued, started
-from sse_server.eventlog.sqlite.events import append_to_job, open_log, state_of, work_of
+from sse_server.eventlog.sqlite.events import append_to_job, state_of, work_of
+from sse_server.eventlog.sqlite.logs import open_log
 from sse_server.jobs import JobSpec
 
 BATCH: Final = 100
 """Jobs that one transaction erases, so that live jobs need not wait for a large clean-up."""
 
 _RECORD: Final = (
-    "SELECT jobs.n, jobs.spec, jobs.epoch, jobs.cancel, logs.epoch, logs.trimmed, logs.last,"
+    "SELECT jobs.n, jobs.spec, jobs.epoch, jobs.cancel,"
+    " logs.epoch, logs.trimmed, logs.last, logs.evicted, logs.cleared,"
     " status, attempt, first, jobs.last, attempt_seq, started, done"
     " FROM jobs LEFT JOIN logs ON logs.id = jobs.log"
 )
@@ -55,11 +57,12 @@ def submit(
     if active >= per_user:
         raise TooManyJobs(f"{per_user} of your jobs are active already", retry_after=5)
     key = LogKey(spec.user, spec.session)
-    log_id, epoch, _ = open_log(connection, key)
+    log_id, head = open_log(connection, key)
     connection.execute(
         "INSERT INTO jobs (id, user, session, agent, log, epoch, spec) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (spec.id, spec.user, spec.session, spec.agent, log_id, epoch, msgspec.json.encode(spec)),
+        (spec.id, spec.user, spec.session, spec.agent, log_id, head.epoch, msgspec.json.encode(spec)),
     )
+    connection.execute("UPDATE logs SET jobs = jobs + 1, active = active + 1 WHERE id = ?", (log_id,))
     if once:
         connection.execute(
             "INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?, ?, ?)",
@@ -135,11 +138,11 @@ def _known(connection: sqlite3.Connection, job_id: str) -> Record:
 
 
 def _record(connection: sqlite3.Connection, row: Sequence[Any], *, work: bool = False) -> Record:
-    job, spec, epoch, cancel, log_epoch, trimmed, last, *columns = row
+    job, spec, epoch, cancel, log_epoch, trimmed, last, evicted, cleared, *columns = row
     state = state_of(columns)
     if work:
         state.work = work_of(connection, job)
-    head = Head(log_epoch, trimmed, last) if log_epoch else None
+    head = Head(log_epoch, trimmed, last, evicted, cleared) if log_epoch else None
     return Record(msgspec.json.decode(spec, type=JobSpec), state, str(epoch), head, bool(cancel))
 
 
@@ -157,27 +160,29 @@ def jobs(connection: sqlite3.Connection, which: JobFilter) -> list[Record]:
     return [_record(connection, row) for row in rows]
 
 
-def erase(connection: sqlite3.Connection, job_id: str) -> None:
-    """Remove an ended job and its events; its log goes with its last job."""
-    row = connection.execute("SELECT n, log, first, last, finished FROM jobs WHERE id = ?", (job_id,)).fetchone()
+def erase(connection: sqlite3.Connection, job_id: str, *, read: Collection[LogKey] = ()) -> LogKey:
+    """Remove an ended job and its events, and its log with the last job, unless somebody reads it; the log's name."""
+    row = connection.execute(
+        "SELECT n, user, session, log, first, last, finished FROM jobs WHERE id = ?", (job_id,)
+    ).fetchone()
     if row is None:
         raise NotFound("no such job")
-    job, log_id, first, last, finished = row
+    job, user, session, log_id, first, last, finished = row
     if finished is None:
         raise Conflict("the job is active; cancel it first")
-    connection.execute(
+    events = connection.execute(
         "DELETE FROM events WHERE log = ? AND seq BETWEEN ? AND ? AND job = ?", (log_id, first, last, job)
-    )
+    ).rowcount
     connection.execute("DELETE FROM jobs WHERE n = ?", (job,))
-    connection.execute(
-        "DELETE FROM logs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE log = ?1)"
-        " AND NOT EXISTS (SELECT 1 FROM events WHERE log = ?1)",
-        (log_id,),
-    )
+    connection.execute("UPDATE logs SET jobs = jobs - 1, events = events - ? WHERE id = ?", (events, log_id))
+    key = LogKey(user, session)
+    if key not in read:
+        connection.execute("DELETE FROM logs WHERE id = ? AND jobs = 0 AND events = 0", (log_id,))
+    return key
 
 
-def trim(connection: sqlite3.Connection, retention: Retention) -> int:
-    """Erase up to `BATCH` jobs that may not stay, oldest end first; how many went."""
+def trim(connection: sqlite3.Connection, retention: Retention, read: Collection[LogKey]) -> list[tuple[LogKey, str]]:
+    """Erase up to `BATCH` jobs that may not stay, oldest end first; which ones went."""
     connection.execute("DELETE FROM once WHERE until <= ? OR job NOT IN (SELECT id FROM jobs)", (now(),))
     oldest = now() - int(retention.age * 1e6)
     crowded = _bytes(connection) > retention.max_bytes
@@ -185,11 +190,12 @@ def trim(connection: sqlite3.Connection, retention: Retention) -> int:
         "SELECT id FROM jobs WHERE finished IS NOT NULL AND (finished < ? OR ?) ORDER BY finished LIMIT ?",
         (oldest, crowded, BATCH),
     ).fetchall()
-    for gone, (job_id,) in enumerate(rows):
+    gone: list[tuple[LogKey, str]] = []
+    for (job_id,) in rows:
         if crowded and _bytes(connection) <= retention.max_bytes:
-            return gone
-        erase(connection, job_id)
-    return len(rows)
+            break
+        gone.append((erase(connection, job_id, read=read), job_id))
+    return gone
 
 
 def _bytes(connection: sqlite3.Connection) -> int:

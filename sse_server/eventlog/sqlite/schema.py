@@ -16,9 +16,8 @@ from sse_server.errors import StoreBusy, StoreUnavailable
 
 APPLICATION: Final = int.from_bytes(b"sses")
 """SQLite's `application_id`: whose file it is."""
-VERSION: Final = 1
 
-_TABLES: Final = """
+_FIRST: Final = """
 CREATE TABLE logs (
     id INTEGER PRIMARY KEY, user TEXT NOT NULL, name TEXT NOT NULL, epoch TEXT NOT NULL,
     last INTEGER NOT NULL DEFAULT 0, trimmed INTEGER NOT NULL DEFAULT 0, UNIQUE (user, name));
@@ -47,6 +46,44 @@ CREATE INDEX once_until ON once (until);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
 
+_SECOND: Final = """
+ALTER TABLE events ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE published (
+    n INTEGER PRIMARY KEY, log INTEGER NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    expires INTEGER NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX published_in_order ON published (log, seq);
+CREATE INDEX published_expiring ON published (expires) WHERE expires > 0;
+INSERT INTO published (log, seq, bytes) SELECT log, seq, length(body) FROM events WHERE job = 0 ORDER BY rowid;
+ALTER TABLE logs ADD COLUMN evicted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN cleared TEXT NOT NULL DEFAULT '';
+ALTER TABLE logs ADD COLUMN touched INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN jobs INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN active INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN events INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN published INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+CREATE VIEW sessions AS SELECT * FROM logs WHERE last > 0 OR jobs > 0;
+CREATE INDEX jobs_of_user_waiting ON jobs (user, turn) WHERE status = 'queued';
+CREATE INDEX logs_left ON logs (touched) WHERE active = 0 AND (jobs = 0 OR published > 0);
+UPDATE logs SET
+    touched = strftime('%s', 'now') * 1000000,
+    jobs = (SELECT count(*) FROM jobs WHERE log = logs.id),
+    active = (SELECT count(*) FROM jobs WHERE log = logs.id AND finished IS NULL),
+    events = (SELECT count(*) FROM events WHERE log = logs.id),
+    published = (SELECT count(*) FROM published WHERE log = logs.id),
+    bytes = (SELECT coalesce(sum(bytes), 0) FROM published WHERE log = logs.id);
+INSERT INTO meta SELECT 'published', coalesce(sum(bytes), 0) FROM logs;
+"""
+"""Published events stand in `published` too, in the order of their coming: their limits cost the jobs' events nothing.
+
+`logs` counts up what each log holds; one that has no events nor jobs only remembers a session that was cleared.
+`logs_left` are those that lose something once nobody touches them.
+"""
+
+_STEPS: Final = (_FIRST, _SECOND)
+"""What makes each version out of the one before; the first one out of nothing."""
+VERSION: Final = len(_STEPS)
+
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open the file in autocommit; a transaction is what says BEGIN."""
@@ -61,19 +98,22 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables, or see that they are ours. Raises `StoreUnavailable` for another's file, and leaves it alone."""
+    """Bring the file to this version in one transaction, be it new or of an earlier one.
+
+    Raises `StoreUnavailable` for another's file, and for a later version's, and leaves it alone.
+    """
     application, version, tables = (
         connection.execute(query).fetchone()[0]
         for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
     )
     if application != APPLICATION and (application or version or tables):
         raise StoreUnavailable("the store's file is another program's")
-    if tables and version != VERSION:
+    if tables and not 1 <= version <= VERSION:
         raise StoreUnavailable(f"the store's file has schema {version}, this server needs {VERSION}")
     connection.execute("PRAGMA journal_mode = WAL")
-    if not tables:
+    if steps := _STEPS[version if tables else 0 :]:
         mark = f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"
-        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} {mark} COMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE; {''.join(steps)} {mark} COMMIT;")
 
 
 class FileLock:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import count
 
 import pytest
 from msgspec import Struct, field
 
-from sse_server.eventlog import Claim, Head, LogKey, Page, Receipt, Record, Retention, Write
+from sse_server.eventlog import Claim, Figures, Head, LogKey, Page, Receipt, Record, Retention, Sessions, Write
 from sse_server.events import Draft, Event
 from sse_server.jobs import ACTIVE, JobSpec, JobState, fold
+from tests.eventlog.model.log import Log, is_over, micros
 
 KEEP = 8
-
-
-class Log(Struct):
-    """All events that a log ever had but those of erased jobs."""
-
-    epoch: str
-    last: int = 0
-    trimmed: int = 0
-    events: dict[int, Event] = field(default_factory=dict)
+"""Events of a job: a tenth more would be none more."""
 
 
 class Known(Struct):
     """A job with all its events ever; `later`: its next attempt may not begin now."""
 
     spec: JobSpec
+    epoch: str
     history: list[Event] = field(default_factory=list)
     lease: str = ""
     later: bool = False
@@ -53,23 +48,35 @@ class Reader(Struct):
 class Model:
     """Told what happened and what the store said to it, it objects to what can't be."""
 
-    retention = Retention(age=3600, max_job_events=KEEP)
+    retention = Retention(
+        age=3600, max_job_events=KEEP, max_history=5, session_ttl=0, history_warning=300, history_critical=600
+    )
 
     def __init__(self) -> None:
         self.logs: dict[LogKey, Log] = {}
         self.jobs: dict[str, Known] = {}
         self.leases: list[tuple[str, str]] = [("job_unknown", "")]
+        self.epochs: set[str] = set()
+        self._arrivals = count()
 
     def having(self, *statuses: str) -> set[str]:
         """The ids of the jobs in one of these states."""
         return {job_id for job_id, job in self.jobs.items() if job.state.status in statuses}
+
+    def jobs_of(self, key: LogKey) -> list[Known]:
+        return [job for job in self.jobs.values() if job.key == key]
+
+    def known(self) -> set[LogKey]:
+        """The sessions that somebody knows."""
+        return {key for key, log in self.logs.items() if log.last or self.jobs_of(key)}
 
     def reader(self, key: LogKey, job_id: str | None = None) -> Reader:
         return Reader(key, job_id)
 
     def submitted(self, spec: JobSpec, draft: Draft | None, receipt: Receipt | None) -> None:
         assert draft
-        job = self.jobs[spec.id] = Known(spec)
+        assert receipt
+        job = self.jobs[spec.id] = Known(spec, receipt.epoch)
         self._stored(job.key, job, [draft], receipt)
         self.leases.append((spec.id, ""))
 
@@ -106,28 +113,74 @@ class Model:
             job.lease, job.later = "", write.delay > 0
 
     def _stored(self, key: LogKey, job: Known | None, drafts: Sequence[Draft], receipt: Receipt | None) -> None:
-        """Densely behind what was there."""
+        """Densely behind what was there; what there is no room for any more goes at once."""
         assert receipt is not None
-        log = self.logs.setdefault(key, Log(receipt.epoch))
+        if key not in self.logs:
+            self._begun(key, receipt.epoch)
+        log = self.logs[key]
         assert (receipt.epoch, receipt.first) == (log.epoch, log.last + 1)
         for seq, draft in enumerate(drafts, receipt.first):
-            event = Event(seq, draft.type, job.spec.id if job else "", draft.attempt, draft.time, draft.body)
-            log.events[seq] = event
+            expires = 0 if job else draft.expires
+            event = Event(seq, draft.type, job.spec.id if job else "", draft.attempt, draft.time, draft.body, expires)
+            log.events[seq] = log.ever[seq] = event
+            log.arrived[seq] = next(self._arrivals)
             if job:
                 job.history.append(event)
         log.last += len(drafts)
+        log.touched = drafts[0].time if not job else log.touched
+        if job is None:
+            excess = len(log.published) - self.retention.max_history
+            log.evict(log.published[: max(0, excess)])
+        elif len(mine := [seq for seq, event in log.events.items() if event.job_id == job.spec.id]) > KEEP:
+            log.trimmed = sorted(mine)[-KEEP] - 1
+            log.events = {seq: event for seq, event in log.events.items() if seq > log.trimmed}
 
-    def erased(self, job_id: str) -> None:
-        """A log that has neither jobs nor events goes with its last job."""
+    def _begun(self, key: LogKey, epoch: str) -> Log:
+        assert epoch not in self.epochs
+        self.epochs.add(epoch)
+        log = self.logs[key] = Log(epoch)
+        return log
+
+    def erased(self, job_id: str, read: Collection[LogKey] = ()) -> None:
+        """A log that has neither jobs nor events goes with its last job, unless somebody reads it."""
         key = self.jobs.pop(job_id).key
         log = self.logs[key]
         log.events = {seq: event for seq, event in log.events.items() if event.job_id != job_id}
-        kept = any(seq > log.trimmed for seq in log.events)
-        if not kept and all(job.key != key for job in self.jobs.values()):
+        log.ever = {seq: event for seq, event in log.ever.items() if event.job_id != job_id}
+        if not log.events and not self.jobs_of(key) and key not in read:
             del self.logs[key]
 
-    def read(self, reader: Reader, page: Page, limit: int) -> None:
-        """Everything behind the cursor, once and in order, or a gap that the head tells of."""
+    def cleared(self, key: LogKey, head: Head | None) -> None:
+        """A new epoch that remembers the old one; ended jobs are all that is left."""
+        assert head
+        before = self.logs[key]
+        self._begun(key, head.epoch).cleared = before.epoch
+
+    def trimmed(self, read: Collection[LogKey], old: Collection[str], at: int) -> None:
+        """After a trim that began at `at` and took the `old` jobs."""
+        for log in self.logs.values():
+            log.events = {seq: event for seq, event in log.events.items() if not is_over(event)}
+        self._thin_out()
+        for key, log in list(self.logs.items()):
+            if key in read:
+                log.touched = at
+            elif not any(job.state.status in ACTIVE for job in self.jobs_of(key)):
+                log.evict(log.published)
+                if not self.jobs_of(key):
+                    del self.logs[key]
+        for job_id in old:
+            self.erased(job_id, read)
+
+    def _thin_out(self) -> None:
+        """The events that came first, of whichever session."""
+        if sum(log.bytes for log in self.logs.values()) > self.retention.history_critical:
+            while sum(log.bytes for log in self.logs.values()) > self.retention.history_warning:
+                first = [(log.arrived[log.published[0].seq], log) for log in self.logs.values() if log.published]
+                log = min(first, key=lambda one: one[0])[1]
+                log.evict(log.published[:1])
+
+    def read(self, reader: Reader, page: Page, limit: int, types: Collection[str] | None = None) -> None:
+        """Everything kept behind the cursor that is not past its time, once and in order."""
         log = self.logs.get(reader.key)
         if log is None:
             assert (page.head, page.events, page.passed) == (None, [], 0)
@@ -136,36 +189,64 @@ class Model:
         if reader.epoch != log.epoch:
             reader.epoch, reader.after = log.epoch, 0
             return
-        behind = max(reader.after, log.trimmed)
         due = [
-            event for seq, event in sorted(log.events.items()) if seq > behind and reader.job_id in {None, event.job_id}
+            event
+            for seq, event in sorted(log.events.items())
+            if seq > reader.after
+            and not is_over(event)
+            and reader.job_id in {None, event.job_id}
+            and (types is None or event.type in {*types, "done"})
         ]
         assert page.events == due[:limit]
         assert page.passed == (due[limit - 1].seq if len(due) >= limit else log.last)
         reader.after = page.passed
 
     def stands(self, key: LogKey, head: Head | None) -> None:
-        """A log is trimmed only by a flood of one job, and only down to that job's latest events."""
         log = self.logs.get(key)
-        if log is None:
-            assert head is None
+        assert head == (log.head if log else None)
+
+    def is_honest(self, key: LogKey, page: Page) -> None:
+        """What a reader of the whole log doesn't get is gone for a reason, and the head tells of it."""
+        log, head = self.logs.get(key), page.head
+        if log is None or head is None:
             return
-        assert head
-        assert (head.epoch, head.last) == (log.epoch, log.last)
-        assert log.trimmed <= head.trimmed < head.last
-        kept = [sum(e.seq > head.trimmed for e in job.history) for job in self.jobs.values() if job.key == key]
-        assert max(kept, default=0) <= KEEP + KEEP // 10
-        assert head.trimmed == log.trimmed or max(kept) == KEEP
-        log.trimmed = head.trimmed
+        seen = {event.seq for event in page.events}
+        lost = {seq: event for seq, event in log.ever.items() if seq not in seen and not is_over(event)}
+        assert all(seq <= max(head.trimmed, 0 if event.job_id else head.evicted) for seq, event in lost.items())
+        assert all(event.seq > (head.trimmed if event.job_id else head.evicted) for event in page.events)
+        assert sum(not event.job_id for event in page.events) <= self.retention.max_history
+
+    def counts(self, key: LogKey, figures: Figures | None) -> None:
+        """A session's figures are those of what is kept."""
+        log = self.logs.get(key)
+        if log is None or key not in self.known():
+            assert figures is None
+            return
+        assert figures
+        expected = Figures(key, len(log.events), log.bytes, log.last, len(self.jobs_of(key)), figures.touched)
+        assert figures == expected
+        assert log.touched <= figures.touched <= micros()
+
+    def sums_up(self, sessions: Sessions, limit: int) -> None:
+        """All known sessions, and the latest of them."""
+        logs = [self.logs[key] for key in self.known()]
+        assert (sessions.total, sessions.events) == (len(logs), sum(len(log.events) for log in logs))
+        assert sessions.bytes == sum(log.bytes for log in logs)
+        assert len(sessions.latest) == min(limit, len(logs))
+        touched = [figures.touched for figures in sessions.latest]
+        assert touched == sorted(touched, reverse=True)
+        for figures in sessions.latest:
+            self.counts(figures.key, figures)
 
     def shows(self, job_id: str, record: Record | None) -> None:
-        """A job is the fold of its events, however it is stored."""
+        """A job is the fold of its events, however it is stored, and wherever they went."""
         assert record
-        job = self.jobs[job_id]
+        job, log = self.jobs[job_id], self.logs[self.jobs[job_id].key]
         assert record.state == job.state
         assert (record.spec.id, record.cancel_requested) == (job_id, job.cancel)
-        assert record.head
-        assert record.epoch == record.head.epoch == self.logs[job.key].epoch
+        assert (record.epoch, record.head) == (job.epoch, log.head)
+        done = job.state.done
+        assert record.done_is_gone == bool(done and (job.epoch != log.epoch or done.event.seq not in log.events))
         assert sum(event.type == "done" for event in job.history) <= 1
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from msgspec import Raw
 
-from sse_server.errors import Conflict
+from sse_server.errors import Conflict, NotFound
 from sse_server.eventlog import JobFilter, LogKey, Store, Write
 from sse_server.events import Draft, encode_fields
 from sse_server.jobs import ACTIVE, JobSpec, new_job_id
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.eventlog.model.conftest import Known, Model, Reader
 
 KEYS = [LogKey(user, session) for user, session in product(["ann", "bob"], ["s", "t"])]
+TYPES = ["message", "token", "job_started"]
 OLD = 10**10
 """Microseconds after which an ended job is surely too old."""
 
@@ -43,6 +44,11 @@ agent_events: st.SearchStrategy[Said] = st.sampled_from(
         ("own_type", {}),
     ]
 )
+
+
+LASTING, PAST, NEVER = 2**62, 1, 0
+"""When a published event expires: not in this test, long ago, never."""
+published = st.tuples(st.integers(0, 60), st.sampled_from([LASTING, NEVER, PAST]))
 
 
 def draft(kind: str, fields: dict[str, Any], attempt: int = 1, *, ago: int = 0) -> Draft:
@@ -126,11 +132,32 @@ class Machine(RuleBasedStateMachine):
         (receipt,) = self.do(self.store.append([write]))
         self.model.appended(write, receipt)
 
-    @rule(key=st.sampled_from(KEYS))
-    def publish(self, key: LogKey) -> None:
-        write = Write(key, [draft("message", {"text": "hello"})])
+    @rule(key=st.sampled_from(KEYS), said=st.lists(published, min_size=1, max_size=7))
+    def publish(self, key: LogKey, said: list[tuple[int, int]]) -> None:
+        drafts = [
+            Draft("message", encode_fields({"text": "x" * size}), time.time_ns() // 1000, expires=expires)
+            for size, expires in said
+        ]
+        write = Write(key, drafts)
         (receipt,) = self.do(self.store.append([write]))
         self.model.appended(write, receipt)
+
+    @rule(key=st.sampled_from(KEYS))
+    def clear(self, key: LogKey) -> None:
+        known, before = key in self.model.known(), self.do(self.store.head(key))
+        active = any(job.state.status in ACTIVE for job in self.model.jobs_of(key))
+        try:
+            self.do(self.store.clear(key))
+        except NotFound:
+            assert not known
+        except Conflict:
+            assert active
+        else:
+            assert known
+            assert not active
+            self.model.cleared(key, self.do(self.store.head(key)))
+            return
+        assert self.do(self.store.head(key)) == before
 
     @precondition(lambda self: self.model.jobs)
     @rule(data=st.data())
@@ -151,27 +178,27 @@ class Machine(RuleBasedStateMachine):
             assert job.state.status not in ACTIVE
             self.model.erased(job.spec.id)
 
-    @rule()
-    def trim(self) -> None:
-        limit = time.time_ns() // 1000 - OLD // 2
-        ended = [(job_id, job.state.done) for job_id, job in self.model.jobs.items()]
-        old = [job_id for job_id, done in ended if done and done.event.time < limit]
-        assert self.do(self.store.trim()) == len(old)
-        for job_id in old:
-            self.model.erased(job_id)
+    @rule(read=st.just(frozenset(KEYS)) | st.frozensets(st.sampled_from(KEYS)))
+    def trim(self, read: frozenset[LogKey]) -> None:
+        at = time.time_ns() // 1000
+        ended = [(job.state.done, job) for job in self.model.jobs.values()]
+        old = {job.spec.id: job.key for done, job in ended if done and done.event.time < at - OLD // 2}
+        gone = self.do(self.store.trim(read))
+        assert sorted(gone, key=str) == sorted(((key, job_id) for job_id, key in old.items()), key=str)
+        self.model.trimmed(read, old, at)
 
     @rule()
     def lose_the_worker(self) -> None:
         self.worker = f"worker {next(self.names)}"
         self.model.taken_over(self.do(self.store.reclaim(self.worker, 60.0)))
 
-    @rule(data=st.data(), limit=st.integers(1, 5))
-    def read(self, data: st.DataObject, limit: int) -> None:
-        self.follow(data.draw(st.sampled_from(self.readers)), limit)
+    @rule(data=st.data(), limit=st.integers(1, 5), types=st.none() | st.frozensets(st.sampled_from(TYPES)))
+    def read(self, data: st.DataObject, limit: int, types: frozenset[str] | None) -> None:
+        self.follow(data.draw(st.sampled_from(self.readers)), limit, types)
 
-    def follow(self, reader: Reader, limit: int) -> None:
-        page = self.do(self.store.read(reader.key, reader.after, limit, job_id=reader.job_id))
-        self.model.read(reader, page, limit)
+    def follow(self, reader: Reader, limit: int, types: frozenset[str] | None = None) -> None:
+        page = self.do(self.store.read(reader.key, reader.after, limit, job_id=reader.job_id, types=types))
+        self.model.read(reader, page, limit, types)
 
     @precondition(lambda self: self.store.durable)
     @rule()
@@ -195,6 +222,9 @@ class Machine(RuleBasedStateMachine):
             self.model.shows(job_id, self.do(self.store.load(job_id, work=True)))
         for key in KEYS:
             self.model.stands(key, self.do(self.store.head(key)))
+            self.model.is_honest(key, self.do(self.store.read(key, 0, 1000)))
+            self.model.counts(key, self.do(self.store.figures(key)))
+        self.model.sums_up(self.do(self.store.sessions(3)), 3)
         for user in ("ann", "bob"):
             mine = [job_id for job_id, job in self.model.jobs.items() if job.spec.user == user]
             listed = self.do(self.store.jobs(JobFilter(user, limit=100)))

@@ -1,0 +1,69 @@
+"""What agents emit in SQLite: the writes of many jobs, stored by four statements for all where each had its own.
+
+Beside its own cost, each statement gives the interpreter's lock away and has to win it back from a busy loop.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from msgspec import Struct
+
+from sse_server.eventlog import Receipt, Write
+from sse_server.eventlog.order import now
+
+INSERT: Final = "INSERT INTO events (log, seq, job, attempt, type, time, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_HOLDER: Final = (
+    "SELECT n, unfolded, jobs.events, logs.id, logs.epoch, logs.last FROM jobs JOIN logs ON logs.id = log"
+    " WHERE jobs.id = ? AND lease = ? AND finished IS NULL"
+)
+_LOG: Final = "UPDATE logs SET last = ?, events = events + ?, touched = ? WHERE id = ?"
+_JOB: Final = "UPDATE jobs SET last = ?1, events = events + ?2, unfolded = unfolded + ?2 WHERE n = ?3"
+
+
+class Grown(Struct, frozen=True):
+    """A job that got events: how many it has now, and how many of them no snapshot has folded."""
+
+    job: int
+    log: int
+    events: int
+    unfolded: int
+
+
+class Gathered:
+    """Takes writes that change no job's state; `store` brings them into the tables, in their order."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._rows: list[tuple[int, int, int, int, str, int, bytes]] = []
+        self._logs: list[tuple[int, int, int, int]] = []
+        self._jobs: list[tuple[int, int, int]] = []
+        self._last: dict[int, int] = {}
+        self._grown: list[Grown] = []
+
+    def add(self, write: Write) -> Receipt | None:
+        """Number a write's events; None where its job's lease is another's, or it has ended."""
+        row = self._connection.execute(_HOLDER, (write.job_id, write.lease)).fetchone()
+        if row is None:
+            return None
+        job, unfolded, events, log_id, epoch, last = row
+        last = self._last.get(log_id, last)  # of several writes for one log, the first are not in the tables yet
+        count = len(write.drafts)
+        for seq, draft in enumerate(write.drafts, last + 1):
+            self._rows.append((log_id, seq, job, draft.attempt, draft.type, draft.time, draft.body))
+        self._last[log_id] = last + count
+        self._logs.append((last + count, count, now(), log_id))
+        self._jobs.append((last + count, count, job))
+        self._grown.append(Grown(job, log_id, events + count, unfolded + count))
+        return Receipt(epoch, last + 1)
+
+    def store(self) -> list[Grown]:
+        """Store what was gathered; the jobs that it was for."""
+        grown, execute = self._grown, self._connection.executemany
+        if grown:
+            execute(INSERT, self._rows)
+            execute(_LOG, self._logs)
+            execute(_JOB, self._jobs)
+            self._rows, self._logs, self._jobs, self._last, self._grown = [], [], [], {}, []
+        return grown
