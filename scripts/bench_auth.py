@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from multidict import CIMultiDict
 
-from sse_server.auth import Callers, Csrf, Identity, Starts, Tickets, Verifier, redact
-from sse_server.config import Auth, Cors, Limits
+from sse_server.auth import Callers, Csrf, Identity, Rate, Tickets, Verifier, redact
+from sse_server.config import Auth, Cors
 from sse_server.errors import Unauthenticated
 from sse_server.routes.jobs import StartJob
 
@@ -123,7 +123,7 @@ async def main() -> None:
     by_browser = CIMultiDict({"Host": "a", "Sec-Fetch-Site": "same-origin"})
     line("CSRF, by token", await measure(lambda _: csrf.allow_write(ann, by_token, "http")))
     line("CSRF, by the browser's word", await measure(lambda _: csrf.allow_write(ann, by_browser, "http")))
-    starts = Starts(Limits(starts_per_minute=1_000_000))
+    starts = Rate(1_000_000, "start jobs")
     line("one start, counted", await measure(lambda n: starts.take(f"user-{n % 100}")))
     said = "2026-01-01T00:00:00Z [info] GET /api/jobs/job_1/stream request_id=req_0123456789abcdef status=200 ms=3"
     line(f"a log line of {len(said)} characters, redacted", await measure(lambda _: redact(said)))

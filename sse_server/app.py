@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from aiohttp import web
 
-from sse_server import logs
+from sse_server import broadcast, logs
+from sse_server.actions import AGENTS as ACTIONS
+from sse_server.actions import ROUTES as ACTION_ROUTES
 from sse_server.agents import Registry
-from sse_server.auth import Callers, Csrf, RedactedFormatter, Starts, Tickets, Verifier
+from sse_server.auth import Callers, Csrf, Rate, RedactedFormatter, Tickets, Verifier
+from sse_server.chat.agent import chat_at
+from sse_server.chat.door import ROUTES as CHAT_ROUTES
+from sse_server.chat.file import ChatFile, beside
+from sse_server.chat.memory import Memories
 from sse_server.chat.provider import Provider
+from sse_server.chat.telemetry import Report, TelemetryRows, report
 from sse_server.config import Settings, refuse_exposure
+from sse_server.errors import StoreUnavailable
 from sse_server.eventlog import LogKey, Retention, Store
 from sse_server.eventlog.memory import MemoryStore
 from sse_server.eventlog.sqlite import SqliteStore
 from sse_server.hub import Hub
+from sse_server.panel.agent import panel
+from sse_server.panel.doors import ROUTES as PANEL_ROUTES
 from sse_server.routes import ROUTES
 from sse_server.routes.connection import Connection
 from sse_server.routes.cors import allow_origins
@@ -32,6 +44,8 @@ from sse_server.routes.openapi import ROUTES as ROUTE_TABLE
 from sse_server.routes.seats import Seats
 from sse_server.runner import Runner
 from sse_server.tailor.agent import tailor
+
+ALL_ROUTES: Final = (*ROUTES, *ACTION_ROUTES, *CHAT_ROUTES, *PANEL_ROUTES)
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +58,7 @@ class Server:
         self.store = make_store(settings)
         self.hub = Hub(self.store, heartbeat=settings.stream.heartbeat_interval)
         self.llm = make_provider(settings)
+        self.chat_file = ChatFile(chat_path(settings))
         self.runner = Runner(
             self.store,
             self.hub,
@@ -53,9 +68,12 @@ class Server:
             retry=settings.stream.retry_ms / 1000,
             cadence=settings.emission,
             llm=self.llm,
+            memory=Memories(self.chat_file, settings.chat).of,
+            telemetry=TelemetryRows(self.chat_file),
         )
         self.verifier = Verifier(settings.auth)
         self._doors: web.AppRunner
+        self._ground: broadcast.Ground
         self._listener: asyncio.Server
 
     @property
@@ -72,12 +90,17 @@ class Server:
         refuse_exposure(self.settings)
         await self.store.open(self)
         try:
+            await self.chat_file.open()
             await self._listen()
-        except OSError:
+        except (OSError, StoreUnavailable):
+            await self.chat_file.close()
             await self.store.close()
             raise
         self.hub.start()
+        self._ground = await broadcast.attach(self.store, self.hub, self.settings.sessions)
         await self.runner.start()
+        if self.llm:
+            await self.llm.sdk()  # half a second, that else the first user would wait
         await self._listener.start_serving()
 
     async def _listen(self) -> None:
@@ -106,6 +129,7 @@ class Server:
         for subscriber in [s for s in self.hub.subscribers if not s.patient]:
             subscriber.end("draining")
         await self.runner.drain(drain)
+        await broadcast.detach(self._ground)
         for subscriber in list(self.hub.subscribers):
             subscriber.end("draining")
         await self.hub.close()
@@ -114,6 +138,7 @@ class Server:
         await self.verifier.close()
         if self.llm:
             await self.llm.aclose()
+        await self.chat_file.close()
         await self.store.close()
 
     def log_changed(self, key: LogKey) -> None:
@@ -131,16 +156,30 @@ class Server:
 
 def make_store(settings: Settings) -> Store:
     """The store that the settings name."""
-    store, jobs = settings.store, settings.jobs
+    store, jobs, sessions = settings.store, settings.jobs, settings.sessions
     retention = Retention(
         age=jobs.retention,
         max_bytes=store.max_bytes,
         max_job_events=store.max_job_events,
         idempotency=jobs.idempotency_ttl,
+        max_history=sessions.max_history,
+        session_ttl=sessions.ttl,
+        history_warning=int(sessions.memory_warning_mb * 2**20),
+        history_critical=int(sessions.memory_critical_mb * 2**20),
     )
     if store.kind == "memory":
         return MemoryStore(retention)
     return SqliteStore(Path(store.path), commit_interval=store.commit_interval, retention=retention)
+
+
+def chat_path(settings: Settings) -> Path | None:
+    """Where the chat's own file lies, beside the store's; None: in memory, as the store is."""
+    return beside(Path(settings.store.path)) if settings.store.kind == "sqlite" else None
+
+
+def telemetry_report(settings: Settings, hours: float) -> Report:
+    """What the calls of the last hours were like, also while a server runs. Raises `StoreUnavailable`."""
+    return report(chat_path(settings), hours)
 
 
 def make_provider(settings: Settings) -> Provider | None:
@@ -159,7 +198,8 @@ def make_provider(settings: Settings) -> Provider | None:
 
 def registry_of(settings: Settings, modules: Iterable[str]) -> Registry:
     """The built-in agents, the installed ones, those of the settings and those of `modules`. Raises `AgentError`."""
-    registry = Registry([tailor])
+    chat = chat_at(settings.provider.model, scenarios=settings.server.test_scenarios)
+    registry = Registry([tailor, panel, chat, *ACTIONS])
     registry.load_installed()
     registry.load_named(settings.agents)
     for module in modules:
@@ -207,26 +247,37 @@ async def serve(settings: Settings, registry: Registry, started: Callable[[Serve
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, told_to_stop)
     await server.start()
+    _tune_the_interpreter()
     started(server)
     await stop.wait()
     logger.info("draining")
     await server.stop()
 
 
+def _tune_the_interpreter() -> None:
+    """For thousands of long-lived objects, and two threads that need each other (docs/performance.md)."""
+    gc.collect()
+    gc.freeze()  # what is there by now stays: no collection looks at it again
+    gc.set_threshold(10_000, 20, 50)  # every stream and job holds tens of objects, and nearly none in a circle
+    sys.setswitchinterval(0.0005)  # the store's thread waits so long for a busy loop, at each statement
+
+
 def make_guard(settings: Settings, verifier: Verifier, key: bytes) -> Guard:
     """Who may come in; `key` seals tickets and CSRF tokens."""
     tickets = Tickets(key, settings.auth)
     callers = Callers(settings.auth, verifier, tickets)
-    return Guard(callers, tickets, Csrf(key, settings.auth, settings.cors), Starts(settings.limits))
+    csrf, limits = Csrf(key, settings.auth, settings.cors), settings.limits
+    starts, publishes = Rate(limits.starts_per_minute, "start jobs"), Rate(limits.publishes_per_minute, "publish")
+    return Guard(callers, tickets, csrf, starts, publishes, public_metrics=settings.metrics.public)
 
 
 def make_app(house: House) -> web.Application:
     """The aiohttp application: the doors, and what every request meets."""
     app = web.Application(middlewares=[problems], client_max_size=house.settings.server.max_body_bytes)
     app[HOUSE] = house
-    app[ROUTE_TABLE] = ROUTES
+    app[ROUTE_TABLE] = ALL_ROUTES
     app.on_response_prepare.append(on_prepare)
-    for route in ROUTES:
+    for route in sorted(ALL_ROUTES, key=attrgetter("path")):  # side by side, or a preflight finds the first method only
         route.add_to(app)
     allow_origins(app, house.settings.cors)
     return app

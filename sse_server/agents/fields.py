@@ -26,21 +26,29 @@ def _own_fields(event: type[msgspec.Struct]) -> type[msgspec.Struct]:
     )
 
 
-_CHECKS: Final = {kind: msgspec.json.Decoder(_own_fields(event)) for kind, event in JOB_EVENTS.items()}
+_CHECKS: Final = {
+    kind: msgspec.json.Decoder(_own_fields(event)).decode for kind, event in JOB_EVENTS.items() if kind not in RESERVED
+}
 
 
 def checked(kind: object, values: dict[str, Any]) -> bytes:
     """The JSON object of an event's fields. Raises `InvalidEvent` for a type or fields that the log can't hold."""
+    check = _CHECKS.get(kind) if isinstance(kind, str) else None
+    if check is None:
+        _check_name(kind)
+    if taken := ENVELOPE.intersection(values):
+        raise InvalidEvent(f"the server writes these fields of every event itself: {', '.join(sorted(taken))}")
+    body = encode_fields(values)
+    if check:
+        try:
+            check(body)
+        except msgspec.ValidationError as error:
+            raise InvalidEvent(f"{kind}: {error}") from None
+    return body
+
+
+def _check_name(kind: object) -> None:
     if not isinstance(kind, str) or not TYPE_PATTERN.fullmatch(kind):
         raise InvalidEvent(f"an event's type is lower case letters, digits and _, up to 64: not {kind!r:.80}")
     if kind in RESERVED:
         raise InvalidEvent(f"the server writes {kind!r} itself")
-    if taken := ENVELOPE & values.keys():
-        raise InvalidEvent(f"the server writes these fields of every event itself: {', '.join(sorted(taken))}")
-    body = encode_fields(values)
-    if check := _CHECKS.get(kind):
-        try:
-            check.decode(body)
-        except msgspec.ValidationError as error:
-            raise InvalidEvent(f"{kind}: {error}") from None
-    return body

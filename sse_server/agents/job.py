@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from sse_server.agents.cadence import paced
 from sse_server.agents.fields import checked
+from sse_server.agents.memory import Memory, Telemetry
 from sse_server.agents.outbox import Outbox
 from sse_server.agents.progress import Progress
 from sse_server.agents.step import Step, ToolCall
@@ -63,13 +64,22 @@ class Job:
         outbox: Outbox,
         cadence: Emission,
         llm: Provider | None = None,
+        memory: Memory | None = None,
+        telemetry: Telemetry | None = None,
+        request_id: str = "",
     ) -> None:
         self.id = id
         self.session_id = session_id
+        self.request_id = request_id
+        """The request that started it: what the log lines of both can be found by."""
         self.attempt = attempt
         self.cadence = cadence
         self.llm = llm
         """The configured model, or None: then an agent does its work offline."""
+        self.memory = memory
+        """What the job's user said before, or None where nothing is kept."""
+        self.telemetry = telemetry
+        """Where figures about its calls go, or None where nobody wants them."""
         self.outbox = outbox
         self._progress = Progress()
         self._calls = count(1)
@@ -104,7 +114,10 @@ class Job:
 
     def token(self, text: str, *, step: str | None = None, message_id: str | None = None) -> None:
         """A piece of the text that the job writes."""
-        self.emit("token", text=text, **without_none(step=step, message_id=message_id))
+        if step is None and message_id is None:
+            self.emit("token", text=text)  # most events of most jobs
+        else:
+            self.emit("token", text=text, **without_none(step=step, message_id=message_id))
 
     def tool(self, name: str, arguments: dict[str, Any]) -> ToolCall:
         """A tool's call, for `with` and `async with`; `.result(value)` says what it gave."""

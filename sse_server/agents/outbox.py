@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from itertools import islice
-from threading import Condition, get_ident
+from threading import Condition, Lock, get_ident
 from typing import Final
 
 from sse_server.errors import JobCancelled, OutboxFull
@@ -27,11 +26,12 @@ class Outbox:
         self._wake = wake
         self._loop = asyncio.get_running_loop()
         self._loop_thread = get_ident()
-        self._drafts: deque[Draft] = deque()
+        self._drafts: list[Draft] = []
+        self._taken: list[Draft] = []
         self._bytes = 0
-        self._in_flight = 0
         self._put = self._settled = 0
-        self._room = Condition()
+        self._lock = Lock()
+        self._room: Condition | None = None
         self._awake = False
         self._closed: str | None = None
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -46,56 +46,59 @@ class Outbox:
 
         Raises `JobCancelled` once closed; `OutboxFull` on the loop.
         """
-        on_loop = get_ident() == self._loop_thread
-        with self._room:
-            if on_loop and self._full and not self.closed:
-                raise OutboxFull("more is emitted than the store takes: `await job.flush()` now and then")
-            self._room.wait_for(lambda: self.closed or not self._full)
-            if self._closed is not None:
-                raise JobCancelled(self._closed)
+        with self._lock:
+            if self._closed is not None or self._full:
+                self._wait_for_room()
             self._add(draft())
-        self._notify(on_loop=on_loop)
+            was_awake, self._awake = self._awake, True
+        if not was_awake:
+            self._notify()
 
     def finish(self, draft: Draft) -> None:
         """The runner's last word behind all that was emitted; closes the outbox. On the loop only."""
-        with self._room:
-            self._closed = self._closed or "the job is over"
+        with self._lock:
+            self._close("the job is over")
             self._add(draft)
-            self._room.notify_all()
-        self._notify(on_loop=True)
+            was_awake, self._awake = self._awake, True
+        if not was_awake:
+            self._notify()
 
     def close(self, why: str) -> None:
         """Refuse what comes from now on; what is in it is still stored. On the loop or any thread."""
-        with self._room:
-            self._closed = self._closed or why
-            self._room.notify_all()
+        with self._lock:
+            self._close(why)
 
     def take(self, limit: int) -> list[Draft]:
-        """The next drafts; they stay until `settle`. On the loop only."""
-        with self._room:
-            drafts = list(islice(self._drafts, limit))
-            self._in_flight = len(drafts)
-            self._awake = bool(drafts)
-        return drafts
+        """The next drafts, `limit` of them or all that there are; they count until `settle`. On the loop only."""
+        with self._lock:
+            if len(self._drafts) < limit:
+                self._taken, self._drafts = self._drafts, []
+                self._awake = False
+            else:
+                self._taken, self._drafts = self._drafts[:limit], self._drafts[limit:]
+            return self._taken
 
     def settle(self) -> None:
         """What was taken is stored."""
-        with self._room:
-            for _ in range(self._in_flight):
-                self._bytes -= len(self._drafts.popleft().body)
-            self._settled += self._in_flight
-            self._in_flight = 0
-            self._room.notify_all()
-        self._release()
+        with self._lock:
+            for draft in self._taken:
+                self._bytes -= len(draft.body)
+            self._settled += len(self._taken)
+            self._taken = []
+            if self._room:
+                self._room.notify_all()
+        if self._waiting:
+            self._release()
 
     def discard(self) -> None:
         """The lease is lost: nothing of this can be stored any more."""
-        with self._room:
+        with self._lock:
             self._closed = "the job was taken over or has ended"
-            self._drafts.clear()
-            self._bytes = self._in_flight = 0
+            self._drafts, self._taken = [], []
+            self._bytes = 0
             self._settled = self._put
-            self._room.notify_all()
+            if self._room:
+                self._room.notify_all()
         self._release()
 
     async def flushed(self) -> None:
@@ -117,18 +120,30 @@ class Outbox:
 
     @property
     def _full(self) -> bool:
-        return len(self._drafts) >= MAX_EVENTS or self._bytes >= MAX_BYTES
+        return self._put - self._settled >= MAX_EVENTS or self._bytes >= MAX_BYTES
 
     def _add(self, draft: Draft) -> None:
         self._drafts.append(draft)
         self._put += 1
         self._bytes += len(draft.body)
 
-    def _notify(self, *, on_loop: bool) -> None:
-        if self._awake:
-            return
-        self._awake = True
-        if on_loop:
+    def _close(self, why: str) -> None:
+        self._closed = self._closed or why
+        if self._room:
+            self._room.notify_all()
+
+    def _wait_for_room(self) -> None:
+        """With the lock held. The condition is made by the first thread that waits: few outboxes are ever full."""
+        if self._closed is None:
+            if get_ident() == self._loop_thread:
+                raise OutboxFull("more is emitted than the store takes: `await job.flush()` now and then")
+            self._room = self._room or Condition(self._lock)
+            self._room.wait_for(lambda: self.closed or not self._full)
+        if self._closed is not None:
+            raise JobCancelled(self._closed)
+
+    def _notify(self) -> None:
+        if get_ident() == self._loop_thread:
             self._wake()
         else:
             self._loop.call_soon_threadsafe(self._wake)

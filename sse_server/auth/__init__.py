@@ -6,7 +6,7 @@ from sse_server.auth.callers import Callers
 from sse_server.auth.csrf import CSRF_COOKIE, Csrf
 from sse_server.auth.development import development_token
 from sse_server.auth.identity import ANONYMOUS, How, Identity, Scope
-from sse_server.auth.rates import Starts
+from sse_server.auth.rates import Rate
 from sse_server.auth.redaction import RedactedFormatter, redact
 from sse_server.auth.tickets import Ticket, Tickets
 from sse_server.auth.tokens import Verifier
@@ -18,9 +18,9 @@ __all__ = [
     "Csrf",
     "How",
     "Identity",
+    "Rate",
     "RedactedFormatter",
     "Scope",
-    "Starts",
     "Ticket",
     "Tickets",
     "Verifier",

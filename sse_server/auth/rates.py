@@ -1,4 +1,4 @@
-"""Rates: how many jobs a user may start in a minute, by the moving window of `limits`.
+"""Rates: how often a user may do something in a minute, by the moving window of `limits`.
 
 The windows are kept here, since that library's own memory starts a thread every ten milliseconds in which it is asked,
 and never forgets a user.
@@ -15,27 +15,30 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MovingWindowSupport, Storage
 from limits.strategies import MovingWindowRateLimiter
 
-from sse_server.config import Limits
 from sse_server.errors import RateLimited
 
 MINUTE: Final = 60.0
 
 
-class Starts:
-    """Counts the starts of each user. `clock` is monotonic."""
+class Rate:
+    """Counts what each user does; `amount` a minute are allowed (0: any number). `clock` is monotonic.
 
-    def __init__(self, rules: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
+    `verb` says what is counted, for whoever has to wait: "start jobs".
+    """
+
+    def __init__(self, amount: int, verb: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._item = RateLimitItemPerMinute(rules.starts_per_minute) if rules.starts_per_minute else None
+        self._verb = verb
+        self._item = RateLimitItemPerMinute(amount) if amount else None
         self._limiter = MovingWindowRateLimiter(Windows(clock))
 
     def take(self, user: str) -> None:
-        """Count one start. Raises `RateLimited`, which does not count, with the seconds until the next is free."""
+        """Count one. Raises `RateLimited`, which does not count, with the seconds until the next is free."""
         if self._item is None or self._limiter.hit(self._item, user):
             return
         free_at = self._limiter.get_window_stats(self._item, user).reset_time
         raise RateLimited(
-            f"you may start {self._item.amount} jobs a minute", retry_after=max(free_at - self._clock(), 1.0)
+            f"you may {self._verb} {self._item.amount} times a minute", retry_after=max(free_at - self._clock(), 1.0)
         )
 
 

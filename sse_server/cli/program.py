@@ -185,6 +185,25 @@ def token(
 
 
 @program.command()
+def telemetry(
+    *,
+    hours: Annotated[float, typer.Option(min=0, help="How many hours to look back.")] = 24.0,
+    config: ConfigFile = None,
+    store: StoreKind = None,
+    store_path: StorePath = None,
+    settings: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show by the hour how often the model was called, retried, and failed.
+
+    Reads the file of a server with these settings, also while it runs.
+    """
+    from sse_server.cli.telemetry import telemetry
+
+    raise typer.Exit(telemetry(config, flags(None, None, store, store_path, settings), hours=hours, as_json=as_json))
+
+
+@program.command()
 def check(
     modules: Modules = None,
     *,

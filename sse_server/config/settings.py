@@ -40,6 +40,8 @@ AT_MOST: tuple[tuple[str, str], ...] = (
     ("stream.padding_bytes", "stream.max_padding_bytes"),
     ("jobs.timeout", "jobs.max_timeout"),
     ("auth.ticket_ttl", "auth.max_ticket_ttl"),
+    ("sessions.event_ttl", "sessions.max_event_ttl"),
+    ("sessions.memory_warning_mb", "sessions.memory_critical_mb"),
 )
 """Pairs of settings: the first may not exceed the second."""
 
@@ -78,6 +80,7 @@ class Server(Section, frozen=True):
     max_body_bytes: Annotated[Count, says("Bytes that a request's body may have; more is a 413.")] = 1_048_576
     backlog: Annotated[Count, says("Connections that wait in the kernel until they are accepted.")] = 1024
     access_log: Annotated[bool, says("Write one log line for each request.")] = False
+    test_scenarios: Annotated[bool, says("Let X-Test-Scenario make a chat fail, for tests of clients.")] = False
 
 
 class Auth(Section, frozen=True):
@@ -120,6 +123,9 @@ class Limits(Section, frozen=True):
 
     jobs_per_user: Annotated[Count, says("Active jobs of one user; one more is a 429.")] = 100
     starts_per_minute: Annotated[Size, says("Jobs one user may start in a minute, else a 429; 0 is no limit.")] = 1000
+    publishes_per_minute: Annotated[
+        Size, says("Events one user may publish in a minute, else a 429; 0 is no limit.")
+    ] = 6000
     streams_per_user: Annotated[Count, says("Open streams of one user; one more must come back later.")] = 1000
     streams: Annotated[Count, says("Open streams in all; one more must come back later.")] = 20_000
     connections: Annotated[Count, says("Open connections in all; one more is refused.")] = 25_000
@@ -169,6 +175,35 @@ class Store(Section, frozen=True):
     max_bytes: Annotated[Count, says("Bytes the store may take; beyond, ended jobs are forgotten.")] = 2_147_483_648
 
 
+class Sessions(Section, frozen=True):
+    """How long what was published to a session is kept, and how much of it."""
+
+    event_ttl: Annotated[Span, says("Seconds a published event is kept when its publisher names none.")] = 300.0
+    max_event_ttl: Annotated[Span, says("Most seconds that a publisher may ask for as an event's ttl.")] = 604_800.0
+    ttl: Annotated[Span, says("Seconds a session without jobs is kept after its last event or reader.")] = 1800.0
+    max_history: Annotated[Count, says("Published events kept of one session; beyond, the oldest go.")] = 500
+    memory_warning_mb: Annotated[Span, says("Megabytes of published events in all that a warning is written at.")] = (
+        100.0
+    )
+    memory_critical_mb: Annotated[Span, says("Megabytes at which the oldest go, until the warning's are left.")] = 250.0
+
+
+class Chat(Section, frozen=True):
+    """What the chat remembers, and for how long it looks."""
+
+    memory_top_k: Annotated[Count, says("Messages that are recalled at most.")] = 10
+    memory_token_budget: Annotated[Count, says("Tokens that all recalled messages may have together.")] = 1500
+    clip_sentences: Annotated[Count, says("Sentences that are kept of each recalled message.")] = 2
+    min_relevance_score: Annotated[Moment, says("Least relevance of a recalled message, from 0 to 1.")] = 0.7
+    memory_timeout: Annotated[Span, says("Seconds after which the chat goes on without its memory.")] = 1.0
+
+
+class Metrics(Section, frozen=True):
+    """Who may read the server's figures."""
+
+    public: Annotated[bool, says("Let anybody read /metrics; else it needs a token with the scope metrics.")] = False
+
+
 class Log(Section, frozen=True):
     """The server's own log lines."""
 
@@ -200,6 +235,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     stream: Stream = Stream()
     emission: Emission = Emission()
     store: Store = Store()
+    sessions: Sessions = Sessions()
+    chat: Chat = Chat()
+    metrics: Metrics = Metrics()
     log: Log = Log()
     provider: Provider = Provider()
     agents: dict[str, Entry] = {}

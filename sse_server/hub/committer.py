@@ -27,7 +27,7 @@ class Source(Protocol):
     """Where events come from: a job's outbox."""
 
     def take(self, limit: int) -> Write | None:
-        """The next events, at most `limit`; None when there are none."""
+        """The next events: `limit` of them, or all that there are; None when there are none."""
 
     def settle(self, write: Write, receipt: Receipt | None) -> None:
         """They are stored; or, without a receipt, the source has lost its lease."""
@@ -71,12 +71,12 @@ class Committer:
 
     def _gather(self) -> list[tuple[Source, Write]]:
         batch: list[tuple[Source, Write]] = []
-        for source in list(self._marked):
-            write = source.take(BATCH)
-            if write is None:
-                del self._marked[source]
-            else:
+        marked, self._marked = self._marked, {}
+        for source in marked:
+            if write := source.take(BATCH):
                 batch.append((source, write))
+                if len(write.drafts) == BATCH:
+                    self._marked[source] = None  # it may have more
         if self._marked:
             self._work.set()
         return batch

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
 
 from sse_server.eventlog import EventLog, LogKey, Page, Receipt, Write
 from sse_server.eventlog.order import now
-from sse_server.events import Event
+from sse_server.events import Draft, Event
 from sse_server.hub.committer import Committer, Source
 from sse_server.hub.resume import Cursor
 from sse_server.hub.subscriber import Ending, Sink, Subscriber
 from sse_server.hub.tail import Live, Tail
 from sse_server.hub.view import Entry, View
+from sse_server.metrics import Tally
 
 SLICE: Final = 256
 """Subscribers that are written to in one loop turn."""
@@ -56,6 +57,7 @@ class Hub:
         self.eventlog = eventlog
         self.audience: Audience | None = None
         self.subscribers: set[Subscriber] = set()
+        self.tally = Tally()
         self._heartbeat = heartbeat
         self._tails: dict[LogKey, Tail] = {}
         self._committer = Committer(eventlog, self.stored)
@@ -77,18 +79,32 @@ class Hub:
         if self._beats:
             self._beats.cancel()
 
+    @property
+    def watched(self) -> dict[LogKey, int]:
+        """The logs that somebody here follows, and how many do."""
+        return {key: tail.followers for key, tail in self._tails.items()}
+
+    async def publish(self, key: LogKey, drafts: Sequence[Draft]) -> Receipt:
+        """Append events that are no job's to a session, and deliver them."""
+        write = Write(key, drafts)
+        (receipt,) = await self.eventlog.append([write])
+        assert receipt is not None, "no lease can be missing where no job is"
+        self.stored(write, receipt)
+        return receipt
+
     def mark(self, source: Source) -> None:
         """The source has events to store."""
         self._committer.mark(source)
 
     def stored(self, write: Write, receipt: Receipt) -> None:
         """The log has taken a write: deliver it to whoever follows that log here."""
+        self.tally.count(draft.type for draft in write.drafts)
         tail = self._tails.get(write.key)
         if tail is None:
             return
         job_id = write.job_id
         events = [
-            Event(seq, draft.type, job_id, draft.attempt, draft.time, draft.body)
+            Event(seq, draft.type, job_id, draft.attempt, draft.time, draft.body, draft.expires)
             for seq, draft in enumerate(write.drafts, receipt.first)
         ]
         tail.push(events, receipt.epoch)
@@ -166,7 +182,7 @@ class Hub:
         left = SLICE
         while self._runs and left > 0:
             run = self._runs[0]
-            now_due, run.to = run.to[:left], run.to[left:]
+            now_due, run.to = (run.to, []) if len(run.to) <= left else (run.to[:left], run.to[left:])
             for subscriber in now_due:
                 subscriber.deliver(run.data, run.before, run.last, complete=run.complete)
             left -= len(now_due)
@@ -185,7 +201,7 @@ class Hub:
                 time = loop.time()
                 if subscriber.deadline and subscriber.deadline[0] <= time:
                     subscriber.end(subscriber.deadline[1])
-                elif subscriber.live and time - subscriber.wrote_at >= self._heartbeat:
+                elif subscriber.live and time - subscriber.beat_at >= self._heartbeat:
                     subscriber.beat(at)
                 if n % SLICE == SLICE - 1:
                     await asyncio.sleep(0)
@@ -202,6 +218,6 @@ def _runs(tail: Tail) -> list[_Run]:
     runs = []
     for view, subscribers in tail.live.items():
         frames = view.render(entries, tail.epoch)
-        complete = any(view.ends_with(entry.event) for entry in entries)
+        complete = view.ends and any(view.ends_with(entry.event) for entry in entries)
         runs.append(_Run(view.flush(frames) if frames else b"", before, last, complete, list(subscribers)))
     return runs

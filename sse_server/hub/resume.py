@@ -45,23 +45,29 @@ class Gap(Struct, frozen=True, tag_field="type", tag="gap"):
     reason: GapReason
 
 
-def judge(cursor: Cursor, head: Head | None) -> Gap | None:
-    """None when every event after the cursor can follow; else the honest answer."""
+def judge(cursor: Cursor, head: Head | None, *, missed: int = 0) -> Gap | None:
+    """None when every event after the cursor can follow; else the honest answer.
+
+    Below `missed` this reader lacks events though the log still has others: published ones that a history limit took
+    from between the events of jobs.
+    """
     if head is None:
         # There is no log: nothing can be missing behind the start, and no other cursor is of this log.
         return None if cursor.id == START else _gap(cursor, None, "epoch" if cursor.id else "unreadable")
     if cursor.id is None:
         return _gap(cursor, head, "unreadable")
     if cursor.id.epoch not in {"", head.epoch}:
-        return _gap(cursor, head, "epoch")
+        return _gap(cursor, head, "cleared" if cursor.id.epoch == head.cleared else "epoch")
     if cursor.id.seq > head.last:
         return _gap(cursor, head, "ahead")
-    if cursor.id.seq < head.trimmed:
+    if cursor.id.seq < max(head.trimmed, missed):
         return _gap(cursor, head, "trimmed")
     return None
 
 
 def _gap(cursor: Cursor, head: Head | None, reason: GapReason) -> Gap:
-    kept = head is not None and head.trimmed < head.last
-    first = str(EventId(head.epoch, head.trimmed + 1)) if head and kept else None
-    return Gap(cursor.text and cursor.text[:MAX_ECHO], first, reason)
+    first = None
+    if head and head.trimmed < head.last:
+        passed = cursor.id.seq if cursor.id and reason == "trimmed" else 0
+        first = str(EventId(head.epoch, max(head.trimmed, passed) + 1))
+    return Gap(cursor.text[:MAX_ECHO] if cursor.text is not None else None, first, reason)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 from sse_server.config import Stream
-from sse_server.eventlog import Page
+from sse_server.eventlog import Head, Page
 from sse_server.eventlog.order import now
 from sse_server.events import EventId
 from sse_server.hub.resume import Cursor, Gap, judge
@@ -36,7 +36,7 @@ class Sink(Protocol):
 
 
 class Subscriber:
-    """`position` is the seq of the last event that it has passed; `wrote_at` the loop time of its last write."""
+    """`position` is the seq of the last event that it has passed; its heartbeat counts from `beat_at`."""
 
     def __init__(
         self,
@@ -59,9 +59,12 @@ class Subscriber:
         self._sink = sink
         self._read = read
         self._loop = asyncio.get_running_loop()
-        self.wrote_at = self._loop.time()
+        self.beat_at = self._loop.time()
         self._parted: asyncio.Future[None] | None = None
+        self.live = False
+        """Whether the hub writes to it."""
         self._backlog = 0
+        self._evicted = 0
 
     async def follow(
         self,
@@ -86,18 +89,15 @@ class Subscriber:
         assert self.ending is not None
         return self.ending
 
-    @property
-    def live(self) -> bool:
-        """Whether the hub writes to it."""
-        return self._parted is not None and not self._parted.done()
-
     def end(self, why: Ending) -> None:
         """The stream is over; the first reason counts."""
         self.ending = self.ending or why
         self.part()
 
-    def open(self, lines: bytes) -> None:
-        """Write the first lines; the first frame, whichever it is, completes their block."""
+    def open(self, retry_ms: int) -> None:
+        """Write the first lines; where they are no whole block, the first frame, whichever it is, completes it."""
+        lines = self.view.surface.opening(retry_ms, now())
+        self._spoken = lines.endswith(b"\n\n")
         self._sink.write(self.view.flush(lines))
 
     def send(self, frames: bytes) -> None:
@@ -125,6 +125,7 @@ class Subscriber:
 
     def beat(self, time: int) -> None:
         """Write a heartbeat; `time` is Unix microseconds."""
+        self.beat_at = self._loop.time()
         if not self._write(self.view.flush(self.view.surface.heartbeat(time, self.position))):
             self.part()
 
@@ -135,12 +136,14 @@ class Subscriber:
             mine.discard(self)
             if not mine:
                 del self.tail.live[self.view]
+        self.live = False
         if self._parted and not self._parted.done():
             self._parted.set_result(None)
 
     def _write(self, data: bytes) -> bool:
         self._spoken = True
-        self.wrote_at = self._loop.time()
+        if not self.view.surface.steady:
+            self.beat_at = self._loop.time()
         return self._sink.write(data)
 
     def _go_live(self) -> bool:
@@ -153,6 +156,7 @@ class Subscriber:
 
     async def _until_parted(self) -> None:
         self._parted = self._loop.create_future()
+        self.live = True
         if not self._spoken:
             self.beat(now())  # nothing to say yet, and the opening waits for its first event
         try:
@@ -164,7 +168,7 @@ class Subscriber:
     async def _catch_up(self, on_gap: Callable[[Gap], Awaitable[None]]) -> None:
         page = await self._read(self)
         cursor = self.cursor or Cursor.at(EventId(self.epoch, self.position))
-        if gap := judge(cursor, page.head):
+        if gap := judge(cursor, page.head, missed=self._missed(cursor, page.head)):
             await on_gap(gap)
             return
         if self.cursor is not None:
@@ -172,6 +176,13 @@ class Subscriber:
             self._backlog = page.head.last if page.head else 0
         self.epoch = page.head.epoch if page.head else ""
         self._show(page)
+
+    def _missed(self, cursor: Cursor, head: Head | None) -> int:
+        """Up to where a history limit took published events from a reader of the whole session since it last looked."""
+        if head is None or self.view.job_id is not None:
+            return 0
+        before, self._evicted = self._evicted, head.evicted
+        return head.evicted if cursor.text is not None and head.evicted > before else 0
 
     def _show(self, page: Page) -> None:
         events = page.events

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
-from itertools import islice
 from typing import Final, Protocol
 
 from sse_server.eventlog import Head, LogKey, Page
@@ -53,13 +51,14 @@ class Tail:
         if epoch != self.epoch or self.last is None or first > self.last + 1:
             self._restart(epoch, first - 1)
         assert self.last is not None
-        for event in islice(events, max(0, self.last + 1 - first), None):
+        for event in events[max(0, self.last + 1 - first) :]:
             self.events.append(event)
             self._bytes += len(event.body)
         self.last = max(self.last, last)
         while len(self.events) > MAX_EVENTS or (self._bytes > MAX_BYTES and len(self.events) > 1):
             self._bytes -= len(self.events.popleft().body)
-        self.wake()
+        if self._waiting:
+            self.wake()
 
     def learn(self, head: Head | None) -> None:
         """A reader saw where the log stands: news to a tail that knew nothing, or of a log that is gone."""
@@ -80,12 +79,12 @@ class Tail:
         """What follows `seq`, where the tail has all of it; `limit` is what the tail holds."""
         if self.last is None or not self.events or not self.events[0].seq - 1 <= seq <= self.last:
             return None
-        return Page(Head(self.epoch, 0, self.last), list(self.due(seq)), self.last)
+        return Page(Head(self.epoch, 0, self.last), self.due(seq), self.last)
 
-    def due(self, after: int) -> Iterable[Event]:
-        """The events behind `after`."""
-        skip = max(0, after + 1 - self.events[0].seq) if self.events else 0
-        return islice(self.events, skip, None)
+    def due(self, after: int) -> list[Event]:
+        """The events behind `after`, found from the end: most often it is the last one."""
+        count = len(self.events)
+        return [self.events[n] for n in range(max(0, count - ((self.last or 0) - after)), count)]
 
     async def grown(self, after: int, within: float) -> None:
         """Return once there may be more than `after`, or after `within` seconds."""

@@ -11,14 +11,22 @@ from typing import Protocol
 from msgspec import Struct
 
 from sse_server import sse
+from sse_server.eventlog.order import now
 from sse_server.events import Event
 
 
 class Surface(Protocol):
     """The wire shape of one door. Equal surfaces hash alike."""
 
+    @property
+    def steady(self) -> bool:
+        """Whether heartbeats come every interval; else only where nothing else did."""
+
+    def opening(self, retry_ms: int, time: int) -> bytes:
+        """The first bytes: a comment, and a `retry` in the block of the first frame, which may be part of it."""
+
     def frame(self, event: Event, session: str, epoch: str) -> bytes:
-        """The event on the wire, its id last."""
+        """The event on the wire, its id last; empty for what this door does not show."""
 
     def heartbeat(self, time: int, last_seq: int) -> bytes:
         """What keeps an idle stream open; `time` is Unix microseconds."""
@@ -46,8 +54,10 @@ class View(Struct, frozen=True):
     chunked: bool = True
 
     def shows(self, event: Event) -> bool:
-        """Whether the event passes the filter."""
+        """Whether the event passes the filter, and is not past its time."""
         if self.job_id is not None and event.job_id != self.job_id:
+            return False
+        if event.expires and event.expires <= now():
             return False
         return self.types is None or event.type in self.types or event.type == "done"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -143,10 +144,20 @@ class Reconnect(Struct, frozen=True, tag_field="type", tag="reconnect"):
     retry_ms: int
 
 
+class PublishedEvent(Struct, frozen=True):
+    """A published event in a page; a stream's frame has `data` alone."""
+
+    id: str
+    seq: int
+    type: str
+    data: Raw
+    timestamp: str
+
+
 class EventPage(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A page of events; `next` is the cursor of the next one, and of a stream."""
 
-    events: list[Raw]
+    events: Sequence[Raw | PublishedEvent]
     next: str
     done: bool
     status: Status | None = None

@@ -7,10 +7,14 @@ from typing import Final, Literal
 from aiohttp import web
 from msgspec import Struct
 
-from sse_server.auth import CSRF_COOKIE, Callers, Csrf, Identity, Starts, Tickets
+from sse_server.auth import CSRF_COOKIE, Callers, Csrf, Identity, Rate, Tickets
 
-Access = Literal["public", "own", "job", "session"]
-"""`public`: anybody. `own`: a caller, for what is theirs. `job`, `session`: also a ticket to read just that one."""
+Access = Literal["public", "own", "job", "session", "stats", "metrics"]
+"""`public`: anybody. `own`: a caller, for what is theirs. `job`, `session`: also a ticket to read just that one.
+
+`stats`, `metrics`: a caller who has that scope.
+"""
+SCOPED: Final = frozenset({"stats", "metrics"})
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 IDENTITY: web.RequestKey[Identity] = web.RequestKey("identity", Identity)
@@ -22,18 +26,24 @@ class Guard(Struct, frozen=True):
     callers: Callers
     tickets: Tickets
     csrf: Csrf
-    starts: Starts
+    starts: Rate
+    publishes: Rate
+    public_metrics: bool = False
 
     async def admit(self, request: web.Request, access: Access) -> None:
         """Let the request through, as somebody. Raises `Unauthenticated`, `Forbidden`, `NotFound`."""
-        if access == "public":
+        if access == "public" or (access == "metrics" and self.public_metrics):
             return
         headers, cookies = request.headers, request.cookies
-        if access == "own":
-            caller = await self.callers.identify(headers, cookies)
-        else:
-            ticket, name = request.query.get("ticket"), request.match_info[f"{access}_id"]
-            caller = await self.callers.identify_reader(headers, cookies, ticket, access, name)
+        match access:
+            case "job" | "session":
+                ticket, name = request.query.get("ticket"), request.match_info[f"{access}_id"]
+                caller = await self.callers.identify_reader(headers, cookies, ticket, access, name)
+            case "stats" | "metrics":
+                caller = await self.callers.identify(headers, cookies)
+                caller.require(access)
+            case _:
+                caller = await self.callers.identify(headers, cookies)
         if request.method not in SAFE:
             self.csrf.allow_write(caller, headers, request.scheme, cookies.get(CSRF_COOKIE, ""))
         request[IDENTITY] = caller
@@ -44,9 +54,9 @@ def refusals(method: str, access: Access) -> frozenset[int]:
     if access == "public":
         return frozenset()
     statuses = {401, 503}  # 503: tokens can't be checked while their issuer does not answer
-    if method not in SAFE:
+    if method not in SAFE or access in SCOPED:
         statuses.add(403)
-    if access != "own":
+    if access in {"job", "session"}:
         statuses.add(404)
     return frozenset(statuses)
 

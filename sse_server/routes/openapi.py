@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from sse_server.events import ENVELOPE, SESSION_PATTERN, TYPE_PATTERN
 from sse_server.routes.answers import reply
 from sse_server.routes.guard import refusals
 from sse_server.routes.house import house
-from sse_server.routes.table import EVENT_STREAM, Route, Stream
+from sse_server.routes.table import EVENT_STREAM, Frames, Route, Stream
 
 REFERENCE: Final = "#/components/schemas/{name}"
 ANYWHERE: Final = frozenset({400, 431, 503})
@@ -41,9 +42,12 @@ def document(routes: Iterable[Route], rules: Auth) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     schema_of = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
+    names: Counter[str] = Counter()
     for route in routes:
+        names[name := route.handler.__name__] += 1
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of) | {
-            "security": _security(route) if rules.checks_tokens else []
+            "operationId": name if names[name] == 1 else f"{name}_{names[name]}",  # an alias needs a name of its own
+            "security": _security(route) if rules.checks_tokens else [],
         }
     return {
         "openapi": "3.1.0",
@@ -66,19 +70,33 @@ def _security(route: Route) -> list[dict[str, list[str]]]:
     """The proofs that the route takes, any one of them."""
     if route.access == "public":
         return []
-    return [{name: []} for name in ("bearer", "header", "cookie", *(["ticket"] if route.access != "own" else []))]
+    return [
+        {name: []}
+        for name in ("bearer", "header", "cookie", *(["ticket"] if route.access in {"job", "session"} else []))
+    ]
 
 
 def _types(route: Route) -> list[Any]:
     """Every type that the route's description needs a schema of."""
-    bodies = [kind.events if isinstance(kind, Stream) else kind for kinds in route.answers.values() for kind in kinds]
+    bodies = [body for kinds in route.answers.values() for kind in kinds for body in _bodies(kind)]
     return [*bodies, *([route.body] if route.body else []), Problem]
+
+
+def _bodies(kind: Any) -> list[Any]:
+    match kind:
+        case Stream():
+            return [kind.events]
+        case Frames():
+            return list(kind.events.values())
+        case str():
+            return []
+        case _:
+            return [kind]
 
 
 def _operation(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
     said = inspect.getdoc(route.handler) or ""
     operation: dict[str, Any] = {
-        "operationId": route.handler.__name__,
         "summary": said.partition("\n")[0],
         "tags": [route.tag],
         "parameters": _parameters(route),
@@ -107,10 +125,16 @@ def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
     for status, kinds in route.answers.items():
         content: dict[str, Any] = {}
         for kind in kinds:
-            if isinstance(kind, Stream):
-                content[EVENT_STREAM] = {"schema": _frame(schema_of[id(kind.events)])}
-            else:
-                content |= _json(schema_of[id(kind)])
+            match kind:
+                case Stream():
+                    content[EVENT_STREAM] = {"schema": _frame(schema_of[id(kind.events)])}
+                case Frames():
+                    said = {name: schema_of[id(data)] for name, data in kind.events.items()}
+                    content[EVENT_STREAM] = {"schema": {"anyOf": [_named(name, data) for name, data in said.items()]}}
+                case str():
+                    content[kind] = {"schema": {"type": "string"}}
+                case _:
+                    content |= _json(schema_of[id(kind)])
         responses[str(status)] = {"description": "As asked."} | ({"content": content} if content else {})
     problem = {"application/problem+json": {"schema": schema_of[id(Problem)]}}
     for status in sorted(_problems(route)):
@@ -124,13 +148,23 @@ def _frame(ours: Any) -> dict[str, Any]:
     name = {"pattern": f"^{TYPE_PATTERN.pattern}$", "not": {"enum": sorted(ours["discriminator"]["mapping"])}}
     an_agents_own = {"type": "object", "required": sorted(ENVELOPE), "properties": {"type": {"type": "string"} | name}}
     data = {"contentMediaType": "application/json", "contentSchema": {"anyOf": [ours, an_agents_own]}}
+    return _sse({"type": "string"} | data, {"type": "string"})
+
+
+def _named(name: str, data: Any) -> dict[str, Any]:
+    """One event of a stream that names its events."""
+    content = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    return _sse(content, {"const": name})
+
+
+def _sse(data: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "description": "One event of the stream.",
         "required": ["data"],
         "properties": {
-            "data": {"type": "string"} | data,
-            "event": {"type": "string"},
+            "data": data,
+            "event": event,
             "id": {"type": "string"},
             "retry": {"type": "integer", "description": "Milliseconds."},
         },

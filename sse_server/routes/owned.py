@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from sse_server.errors import FieldError, InvalidInput, NotFound
 from sse_server.eventlog import Record
-from sse_server.events import SESSION_PATTERN, TYPE_PATTERN
+from sse_server.events import SESSION_PATTERN
+from sse_server.published import TYPE
 from sse_server.routes.guard import identity
 from sse_server.routes.house import house
 
@@ -42,11 +43,20 @@ def session_name(name: str, path: str) -> str:
     return name
 
 
+def path_session(request: web.Request) -> str:
+    """The session that the path names. Raises `InvalidInput`, also where `X-Session-Id` names another one."""
+    name = session_name(request.match_info["session_id"], "session_id")
+    if request.headers.get("X-Session-Id", name) != name:
+        said = FieldError("X-Session-Id", "Expected the session that the path names, or nothing")
+        raise InvalidInput("the request names two sessions", errors=[said])
+    return name
+
+
 def type_filter(types: str | None) -> frozenset[str] | None:
     """The event types of `?types=a,b`. Raises `InvalidInput`."""
     if types is None:
         return None
     names = frozenset(name for name in types.split(",") if name)
-    if not names or len(names) > MAX_TYPES or not all(TYPE_PATTERN.fullmatch(name) for name in names):
+    if not names or len(names) > MAX_TYPES or not all(TYPE.fullmatch(name) for name in names):
         raise InvalidInput("a query parameter is not valid", errors=[FieldError("?types", "Expected event types")])
     return names

@@ -11,12 +11,13 @@ from msgspec import Meta, Raw, Struct
 from msgspec.structs import replace
 
 from sse_server.eventlog import Head, LogKey, Page, Record
-from sse_server.events import START, EventId
+from sse_server.events import START, Event, EventId, timestamp
 from sse_server.hub import Cursor, Gap, judge
-from sse_server.routes.answers import EventPage, Snapshot, SnapshotJob, reply
+from sse_server.routes.answers import EventPage, PublishedEvent, Snapshot, SnapshotJob, reply
 from sse_server.routes.guard import user
 from sse_server.routes.house import house
-from sse_server.routes.owned import owned_job, session_name, type_filter
+from sse_server.routes.owned import owned_job, path_session, type_filter
+from sse_server.routes.session_stream import behind, kept
 
 POLL_AFTER: Final = 1000
 """Milliseconds after which a client that has all there is may ask again."""
@@ -77,27 +78,30 @@ async def poll_job(request: web.Request, query: PollQuery, _: None) -> web.Strea
 
 async def poll_session(request: web.Request, query: PollQuery, _: None) -> web.StreamResponse:
     """A page of a session's events; an unknown session is an empty page."""
-    key = LogKey(user(request), session_name(request.match_info["session_id"], "session_id"))
+    key = LogKey(user(request), path_session(request))
     store = house(request).store
     head = await store.head(key)
-    cursor = Cursor.of(query.after) if query.after else Cursor.unsent(_kept(head))
-    reading = await _read(request, key, cursor, query, job_id=None, pass_gap=_keep_all(request, key))
-    events = [Raw(event.json(key.session)) for event in reading.page.events]
+    cursor = Cursor.of(query.after) if query.after else Cursor.unsent(kept(head))
+    reading = await _read(request, key, cursor, query, job_id=None, pass_gap=_keep_all(request, key, cursor))
+    events = [_shown(event, key.session, reading.page.head) for event in reading.page.events]
     return reply(
         EventPage(events=events, next=_next(reading), done=False, poll_after_ms=_pause(reading, query), gap=reading.gap)
     )
 
 
-def _keep_all(request: web.Request, key: LogKey) -> Callable[[Gap], Awaitable[EventId]]:
-    async def pass_gap(_: Gap) -> EventId:
-        return _kept(await house(request).store.head(key))
+def _keep_all(request: web.Request, key: LogKey, cursor: Cursor) -> Callable[[Gap], Awaitable[EventId]]:
+    async def pass_gap(gap: Gap) -> EventId:
+        return behind(gap, cursor.id.seq if cursor.id else 0, await house(request).store.head(key))
 
     return pass_gap
 
 
-def _kept(head: Head | None) -> EventId:
-    """The cursor before every event kept."""
-    return EventId(head.epoch, head.trimmed) if head else START
+def _shown(event: Event, session: str, head: Head | None) -> Raw | PublishedEvent:
+    """A job's event as everywhere; a published one with what its frame has beside its data."""
+    if event.job_id or head is None:
+        return Raw(event.json(session))
+    event_id = str(EventId(head.epoch, event.seq))
+    return PublishedEvent(event_id, event.seq, event.type, Raw(event.body), timestamp(event.time))
 
 
 async def _read(
@@ -117,7 +121,8 @@ async def _read(
         while True:
             seq = cursor.id.seq if cursor.id else 0
             page = await parts.store.read(key, seq, query.limit, job_id=job_id, types=types)
-            if found := judge(cursor, page.head):
+            missed = page.head.evicted if page.head and job_id is None and query.after and not gap else 0
+            if found := judge(cursor, page.head, missed=missed):
                 gap, cursor = gap or found, Cursor.at(await pass_gap(found))
                 continue
             left = deadline - asyncio.get_running_loop().time()

@@ -1,8 +1,9 @@
-"""`GET /api/jobs/{job_id}/stream`, and the streams that a POST begins."""
+"""`GET /api/jobs/{job_id}/stream`, and the streams that a start begins, whatever door it came by."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 from aiohttp import web
 from msgspec import Meta, Struct
@@ -10,10 +11,14 @@ from msgspec import Meta, Struct
 from sse_server.errors import StoreUnavailable
 from sse_server.eventlog import Record
 from sse_server.hub import Cursor
+from sse_server.jobs import JobSpec
 from sse_server.routes.guard import identity, user
 from sse_server.routes.house import House, house
+from sse_server.routes.job_stream import JobStream, Replay
 from sse_server.routes.owned import owned_job, type_filter
-from sse_server.routes.stream import JobStream, Replay, refuse
+from sse_server.routes.starting import StartJob, submit
+from sse_server.routes.stream import Reader, refuse
+from sse_server.routes.surface import JobSurface, StreamSurface
 from sse_server.routes.wire import Wire
 
 
@@ -37,61 +42,75 @@ class StreamQuery(Struct, frozen=True):
 
 async def stream_job(request: web.Request, query: StreamQuery, _: None) -> web.StreamResponse:
     """Stream a job's events from a cursor on."""
-    parts, types = house(request), type_filter(query.types)
-    cursor = _cursor(request, query.after)
+    types, surface = type_filter(query.types), JobSurface(query.named)
+    cursor = sent_cursor(request, query.after)
     try:
         record = await owned_job(request)
     except StoreUnavailable:
-        return await refuse(request, "overloaded", parts.settings.stream.retry_ms, named=query.named)
-    if cursor and record.is_past_done(cursor.id):
-        return web.Response(status=204)
-    if parts.runner.draining:
-        return await refuse(request, "draining", parts.settings.stream.retry_ms, named=query.named)
-    if parts.seats.refusal(user(request)):
-        return await refuse(request, "overloaded", parts.settings.stream.retry_ms, named=query.named)
-    wire = Wire(request)
-    stream = JobStream(
-        parts,
-        record.spec,
-        wire,
-        named=query.named,
+        return await refuse(request, "overloaded", house(request).settings.stream.retry_ms, surface)
+    reader = Reader(
+        surface=surface,
         types=types,
-        padding=_padding(parts, query.padding),
+        padding=padding(house(request), query.padding),
         conflate=query.conflate,
         expires=identity(request).expires,
     )
+    return await stream_record(request, record, reader, cursor, query.replay)
+
+
+async def stream_record(
+    request: web.Request, record: Record, reader: Reader, cursor: Cursor | None, replay: Replay = "all"
+) -> web.StreamResponse:
+    """Answer a GET with a job's stream; 204 where its reader has seen the end."""
+    parts = house(request)
+    if cursor and record.is_past_done(cursor.id):
+        return web.Response(status=204)
+    if reason := passing(request):
+        return await refuse(request, reason, parts.settings.stream.retry_ms, reader.surface)
+    wire = Wire(request)
     with parts.seats.take(user(request)):
         await wire.open(stall=parts.settings.stream.write_timeout)
-        await stream.run(record, cursor, query.replay)
+        await JobStream(parts, record.spec, wire, reader).run(record, cursor, replay)
         return await wire.close()
 
 
-async def stream_started(request: web.Request, record: Record, headers: dict[str, str]) -> web.StreamResponse:
-    """Answer a start with the job's stream, from its first event; the headers say where a GET goes on."""
+async def start_and_stream(
+    request: web.Request, start: StartJob, surface: Callable[[JobSpec], StreamSurface]
+) -> web.StreamResponse:
+    """Start a job and answer with its stream, from its first event; the headers say where a GET goes on."""
     parts = house(request)
-    here = f"/api/jobs/{record.spec.id}/stream"
-    wire = Wire(request)
-    stream = JobStream(
-        parts,
-        record.spec,
-        wire,
-        padding=parts.settings.stream.padding_bytes,
-        began_here=True,
-        expires=identity(request).expires,
-    )
-    await wire.open(
-        headers={"Location": here, "Content-Location": here} | headers, stall=parts.settings.stream.write_timeout
-    )
-    await stream.run(record, None, "all")
-    return await wire.close()
+    with parts.seats.take(user(request)):
+        record, headers = await submit(request, start)
+        here = f"/api/jobs/{record.spec.id}/stream"
+        reader = Reader(
+            surface=surface(record.spec),
+            padding=padding(parts, None),
+            began_here=True,
+            expires=identity(request).expires,
+        )
+        wire = Wire(request)
+        await wire.open(
+            headers={"Location": here, "Content-Location": here} | headers, stall=parts.settings.stream.write_timeout
+        )
+        await JobStream(parts, record.spec, wire, reader).run(record, None)
+        return await wire.close()
 
 
-def _cursor(request: web.Request, after: str | None) -> Cursor | None:
+def passing(request: web.Request) -> Literal["draining", "overloaded"] | None:
+    """Why no stream can be served just now; a GET is told so in its stream, since a browser gives up on a 503."""
+    parts = house(request)
+    if parts.runner.draining:
+        return "draining"
+    return "overloaded" if parts.seats.refusal(user(request)) else None
+
+
+def sent_cursor(request: web.Request, after: str | None) -> Cursor | None:
     """`Last-Event-ID` wins, also where `after` is bad: a browser reconnects to its first address with both."""
     sent = request.headers.get("Last-Event-ID") or after
     return Cursor.of(sent) if sent else None
 
 
-def _padding(parts: House, asked: int | None) -> int:
+def padding(parts: House, asked: int | None) -> int:
+    """Bytes behind each flush: what the settings say, or what the client asks for and may."""
     stream = parts.settings.stream
     return stream.padding_bytes if asked is None else min(asked, stream.max_padding_bytes)

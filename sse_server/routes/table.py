@@ -15,6 +15,7 @@ from sse_server.errors import FieldError, InvalidInput, TooSlow, Unavailable
 from sse_server.routes.guard import Access
 from sse_server.routes.house import house
 from sse_server.routes.stream import refuse
+from sse_server.routes.surface import JobSurface
 
 EVENT_STREAM: Final = "text/event-stream"
 
@@ -29,12 +30,18 @@ class Stream(Struct, frozen=True):
     events: Any
 
 
+class Frames(Struct, frozen=True):
+    """An answer that streams named frames: the type of each one's data by its name."""
+
+    events: dict[str, Any]
+
+
 class Route(Struct, frozen=True):
     """`handler` gets the request, the parsed query and the parsed body (None where `body` is).
 
-    `access` says who may; `answers` are the types of good answers by status: a type, several, a `Stream`, or none for
-    no body; `problems` are the statuses that its handler says no with, beside what stands before every handler. What
-    the route does is the first line of its handler's docstring.
+    `access` says who may; `answers` are the types of good answers by status: a type, several, a `Stream`, `Frames`, the
+    name of a text's type, or none for no body; `problems` are the statuses that its handler says no with, beside what
+    stands before every handler. What the route does is the first line of its handler's docstring.
     """
 
     method: str
@@ -52,7 +59,9 @@ class Route(Struct, frozen=True):
         query_type, handler, access = self.query, self.handler, self.access
         decoder = msgspec.json.Decoder(self.body) if self.body else None
 
-        streams = self.method == "GET" and any(isinstance(k, Stream) for kinds in self.answers.values() for k in kinds)
+        streams = self.method == "GET" and any(
+            isinstance(k, Stream | Frames) for kinds in self.answers.values() for k in kinds
+        )
 
         async def serve(request: web.Request) -> web.StreamResponse:
             try:
@@ -60,12 +69,8 @@ class Route(Struct, frozen=True):
             except Unavailable:  # the issuer of tokens can't be asked now
                 if not streams:
                     raise
-                return await refuse(
-                    request,
-                    "overloaded",
-                    house(request).settings.stream.retry_ms,
-                    named=request.query.get("named") in {"1", "true"},
-                )
+                named = request.query.get("named") in {"1", "true"}
+                return await refuse(request, "overloaded", house(request).settings.stream.retry_ms, JobSurface(named))
             query = read_query(request, query_type)
             body = read_body(await _whole(request), decoder) if decoder else None
             return await handler(request, query, body)

@@ -52,10 +52,11 @@ class Wire:
 
     def write(self, data: bytes) -> bool:
         """Send now; False when the client does not keep up, or is gone."""
-        if self._transport.is_closing():
+        transport = self._transport
+        if transport.is_closing():
             return False
-        self._transport.write(data)
-        return self.waiting() < HIGH_WATER
+        transport.write(data)
+        return transport.get_write_buffer_size() < HIGH_WATER
 
     def waiting(self) -> int:
         """Bytes that the client has still to take."""

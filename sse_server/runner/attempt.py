@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any, Final, Literal
 
 import msgspec
 
-from sse_server.agents import Agent, Job, Outbox, Provider
+from sse_server.agents import Agent, Job, Memory, Outbox, Provider, Telemetry
 from sse_server.config import Emission
 from sse_server.errors import AgentUnknown, JobFailed
 from sse_server.eventlog import Claim, LogKey, Receipt, Write
@@ -36,7 +37,16 @@ class Attempt:
     """
 
     def __init__(
-        self, claim: Claim, hub: Hub, *, grace: float, durable: bool, cadence: Emission, llm: Provider | None
+        self,
+        claim: Claim,
+        hub: Hub,
+        *,
+        grace: float,
+        durable: bool,
+        cadence: Emission,
+        llm: Provider | None,
+        memory: Memory | None,
+        telemetry: Telemetry | None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.spec = claim.record.spec
@@ -55,7 +65,7 @@ class Attempt:
         self._work: asyncio.Future[Any] | None = None
         self._stop: asyncio.Future[StopReason] = loop.create_future()
         self._fence: asyncio.Future[None] = loop.create_future()
-        self._outbox = Outbox(lambda: hub.mark(self))
+        self._outbox = Outbox(partial(hub.mark, self))
         self._job = Job(
             id=self.spec.id,
             session_id=self.spec.session,
@@ -63,6 +73,9 @@ class Attempt:
             outbox=self._outbox,
             cadence=cadence,
             llm=llm,
+            memory=memory,
+            telemetry=telemetry,
+            request_id=self.spec.request_id,
         )
 
     def take(self, limit: int) -> Write | None:

@@ -10,12 +10,13 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from aiojobs import Scheduler
 from msgspec import Struct
 
-from sse_server.agents import Provider, Registry
+from sse_server.agents import Memory, Provider, Registry, Telemetry
 from sse_server.config import Emission, Jobs
 from sse_server.errors import Draining, QueueFull, StoreUnavailable
 from sse_server.eventlog import IdempotencyKey, Record, Store, Submitted, Write
@@ -44,7 +45,10 @@ class Cancellation(Struct, frozen=True):
 
 
 class Runner:
-    """`per_user` bounds the active jobs of one user, `retry` (seconds) is what streams are told to wait."""
+    """`per_user` bounds the active jobs of one user, `retry` (seconds) is what streams are told to wait.
+
+    `memory` makes what each job's agent may ask about its user's past.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,8 @@ class Runner:
         retry: float,
         cadence: Emission,
         llm: Provider | None = None,
+        memory: Callable[[JobSpec], Memory] | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         worker = f"{os.getpid()}-{os.urandom(4).hex()}"
         self.registry = registry
@@ -67,8 +73,19 @@ class Runner:
         self._rules = rules
         self._per_user = per_user
         self._clerk = Clerk(store, hub, self.presence)
-        self._slots = Slots(store, hub, self._clerk, registry, rules, worker=worker, cadence=cadence, llm=llm)
-        self._sweep = Sweep(store, self._clerk, registry, rules, worker=worker, wake=self._slots.wake)
+        self._slots = Slots(
+            store,
+            hub,
+            self._clerk,
+            registry,
+            rules,
+            worker=worker,
+            cadence=cadence,
+            llm=llm,
+            memory=memory,
+            telemetry=telemetry,
+        )
+        self._sweep = Sweep(store, hub, self._clerk, registry, rules, worker=worker, wake=self._slots.wake)
         self._hurry = asyncio.Event()
         self._scheduler: Scheduler
         self._loops: list[asyncio.Task[None]] = []
@@ -135,6 +152,11 @@ class Runner:
             for record in await self._store.queued():
                 await self._clerk.end(record.spec.id, INTERRUPTED)
         await self._scheduler.close()
+
+    @property
+    def running(self) -> int:
+        """Attempts that run in this process."""
+        return len(self._slots.attempts)
 
     def hurry(self) -> None:
         """Cut the drain short: what still runs is interrupted now."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from aiojobs import Scheduler
 
-from sse_server.agents import Provider, Registry
+from sse_server.agents import Memory, Provider, Registry, Telemetry
 from sse_server.config import Emission, Jobs
 from sse_server.eventlog import Claim, Store, Write
 from sse_server.hub import Hub
+from sse_server.jobs import JobSpec
 from sse_server.runner.attempt import Attempt
 from sse_server.runner.clerk import Clerk, key_of
 from sse_server.runner.outcome import CANCELLED
@@ -38,6 +40,8 @@ class Slots:
         worker: str,
         cadence: Emission,
         llm: Provider | None,
+        memory: Callable[[JobSpec], Memory] | None,
+        telemetry: Telemetry | None,
     ) -> None:
         self.attempts: dict[str, Attempt] = {}
         self.claiming = asyncio.Lock()
@@ -52,6 +56,8 @@ class Slots:
         self._worker = worker
         self._cadence = cadence
         self._llm = llm
+        self._memory = memory
+        self._telemetry = telemetry
         self._work = asyncio.Event()
 
     @property
@@ -99,6 +105,8 @@ class Slots:
             durable=self._store.durable,
             cadence=self._cadence,
             llm=self._llm,
+            memory=self._memory(spec) if self._memory else None,
+            telemetry=self._telemetry,
         )
         self.attempts[spec.id] = attempt
         self._clerk.presence.guard(spec)

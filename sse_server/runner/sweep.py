@@ -11,6 +11,7 @@ from sse_server.config import Jobs
 from sse_server.errors import StoreUnavailable
 from sse_server.eventlog import Claim, Store
 from sse_server.events import Draft
+from sse_server.hub import Hub
 from sse_server.runner.clerk import Clerk
 from sse_server.runner.outcome import CANCELLED, INTERRUPTED
 
@@ -21,9 +22,18 @@ class Sweep:
     """`wake` is called when jobs may wait that nobody has been told of."""
 
     def __init__(
-        self, store: Store, clerk: Clerk, registry: Registry, rules: Jobs, *, worker: str, wake: Callable[[], None]
+        self,
+        store: Store,
+        hub: Hub,
+        clerk: Clerk,
+        registry: Registry,
+        rules: Jobs,
+        *,
+        worker: str,
+        wake: Callable[[], None],
     ) -> None:
         self._store = store
+        self._hub = hub
         self._clerk = clerk
         self._registry = registry
         self._rules = rules
@@ -41,7 +51,7 @@ class Sweep:
                 await self.reclaim()
                 if loop.time() - trimmed >= self._rules.sweep_interval:
                     trimmed = loop.time()
-                    await self._store.trim()
+                    await self.trim()
             except StoreUnavailable as error:
                 logger.error("the sweep waits: %s", error.detail)  # noqa: TRY400  (its traceback says no more)
             except Exception:
@@ -54,6 +64,12 @@ class Sweep:
         if claims:
             await self._clerk.write([(claim.record, claim.lease, self._verdict(claim)) for claim in claims])
             self._wake()
+
+    async def trim(self) -> None:
+        """Remove what may not stay; whoever still reads a job that went has nothing to wait for."""
+        for key, job_id in await self._store.trim(self._hub.watched):
+            if key in self._hub.watched:
+                self._hub.erased(key, job_id)
 
     def _verdict(self, claim: Claim) -> Draft:
         record = claim.record

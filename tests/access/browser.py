@@ -1,10 +1,8 @@
-"""A browser with its user's cookie, on a page of an origin that is not the server's; the page tells what it sees."""
+"""A page with its user's cookie, of an origin that is not the server's; it tells what it sees."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -60,27 +58,3 @@ class Page:
     async def _hear(self, request: web.Request) -> web.Response:
         self._told.put_nowait(msgspec.json.decode(await request.read()))
         return web.Response(status=204)
-
-
-class Chromium:
-    """Debian's, without a window."""
-
-    def __init__(self, address: str, home: Path) -> None:
-        flags = ["--headless=new", "--no-first-run", "--no-proxy-server", "--disable-gpu", "--disable-dev-shm-usage"]
-        if os.geteuid() == 0:
-            flags.append("--no-sandbox")  # Chromium's own sandbox does not work as root
-        self._command = ["chromium", *flags, f"--user-data-dir={home}", address]
-        self._process: asyncio.subprocess.Process
-
-    async def __aenter__(self) -> Self:
-        nothing = asyncio.subprocess.DEVNULL
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdout=nothing, stderr=nothing, start_new_session=True
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)  # it is many processes
-        await self._process.wait()

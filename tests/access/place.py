@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from sse_server import config, sse
-from sse_server.app import Server
+from sse_server.app import Server, registry_of
 from sse_server.config import Settings
 from tests.access.troupe import troupe
 
@@ -130,7 +130,10 @@ class Place:
 
     async def __aenter__(self) -> Self:
         self._http = ClientSession(cookie_jar=DummyCookieJar(), auto_decompress=False)
-        self.server = Server(self.settings, troupe(self._cues))
+        registry = registry_of(self.settings, ())
+        for name, one in troupe(self._cues):
+            registry.add(name, one)
+        self.server = Server(self.settings, registry)
         await self.server.start()
         return self
 
@@ -158,8 +161,9 @@ class Place:
         headers: Mapping[str, str] | None = None,
         json: object = None,
         body: bytes | None = None,
+        endless: bool = False,
     ) -> Answer:
-        """Send one request; `bearer` is the token in its header."""
+        """Send one request; `bearer` is the token in its header. Of a stream without end only the head is read."""
         given = CIMultiDict(headers or {})
         if bearer is not None:
             given["Authorization"] = f"Bearer {bearer}"
@@ -169,7 +173,8 @@ class Place:
         async with self._http.request(
             method, self.url(path), headers=given, data=body, allow_redirects=False
         ) as answer:
-            return Answer(answer.status, CIMultiDict(answer.headers), await answer.read())
+            streams = endless and answer.content_type == "text/event-stream"
+            return Answer(answer.status, CIMultiDict(answer.headers), b"" if streams else await answer.read())
 
     async def start(self, bearer: str | None, agent: str = "actor", **more: object) -> str:
         """The address of a new job."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.access.browser import Chromium, Page
+from tests.access.browser import Page
 from tests.access.place import ANN, Place
+from tests.chromium import BROWSER, Chromium
 
 
 @pytest.fixture
 async def page(require: Callable[[object, str], None]) -> AsyncIterator[Page]:
-    require(shutil.which("chromium"), "chromium is not installed")
+    require(BROWSER, "chromium is not installed")
     async with Page() as page:
         yield page
 

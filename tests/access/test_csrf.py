@@ -8,8 +8,8 @@ from http.cookies import Morsel, SimpleCookie
 
 import pytest
 
+from sse_server.app import ALL_ROUTES
 from sse_server.auth import Csrf
-from sse_server.routes import ROUTES
 from tests.access.place import ANN, BOB, ORIGIN, Answer, Place
 
 COOKIE = {"Cookie": f"access_token={ANN}"}
@@ -19,13 +19,17 @@ CHANGES = {
     "cancel": ("POST", "/api/jobs/JOB/cancel", None),
     "erase": ("DELETE", "/api/jobs/JOB", None),
     "ticket": ("POST", "/api/tickets", {"session_id": "s"}),
+    "publish": ("POST", "/api/sessions/s/events", {"type": "note", "data": {}}),
+    "chat": ("POST", "/api/v1/chat", {"message": "hello"}),
+    "panel": ("POST", "/api/chat/message", {"message": "2+2"}),
+    "clear": ("DELETE", "/api/sessions/s", None),
 }
 """Every route that changes something."""
 
 
 async def change(place: Place, name: str, headers: Mapping[str, str]) -> Answer:
     method, path, body = CHANGES[name]
-    job = await place.ended(ANN)
+    job = await place.ended(ANN, session_id="s")
     return await place.ask(method, path.replace("/api/jobs/JOB", job), headers=headers, json=body)
 
 
@@ -38,7 +42,8 @@ async def csrf(place: Place, headers: Mapping[str, str] = COOKIE) -> tuple[str, 
 
 
 def test_every_route_that_changes_something_is_among_them() -> None:
-    changing = {(route.method, route.path.replace("{job_id}", "JOB")) for route in ROUTES if route.method != "GET"}
+    names = {"job_id": "JOB", "session_id": "s"}
+    changing = {(route.method, route.path.format_map(names)) for route in ALL_ROUTES if route.method != "GET"}
     assert changing == {(method, path) for method, path, _ in CHANGES.values()}
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from aiohttp import web
 from msgspec import Struct
 
-from sse_server.routes import ROUTES
+from sse_server.app import ALL_ROUTES
 from tests.access.place import ANN, BOB, ORIGIN, Answer, Place, token
 
 
@@ -26,6 +26,7 @@ class Says(NamedTuple):
 TOKEN_ONLY = (401, 401, 401)
 EVERYBODY = Says(200, 200, 200, 200)
 
+RUN = "/apps/{app_name}/users/{user_id}/sessions/{session_id}/run"
 DECIDED = {
     ("GET", "/api/agents"): Says(200, *TOKEN_ONLY),
     ("POST", "/api/jobs"): Says(202, *TOKEN_ONLY),
@@ -36,14 +37,32 @@ DECIDED = {
     ("GET", "/api/jobs/{job_id}/events"): Says(404, 200, 404, 404),
     ("POST", "/api/jobs/{job_id}/cancel"): Says(404, *TOKEN_ONLY),
     ("GET", "/api/sessions/{session_id}/events"): Says(200, 404, 200, 404),  # another's: a session of their own
+    ("GET", "/agent_network_sse/{session_id}"): Says(200, 404, 200, 404),
+    ("GET", "/sse/{session_id}"): Says(200, 404, 200, 404),
+    ("GET", "/api/sse/agent_network_sse/{session_id}"): Says(200, 404, 200, 404),
+    ("GET", "/api/sse/{session_id}"): Says(200, 404, 200, 404),
+    ("GET", "/api/sessions/{session_id}"): Says(404, *TOKEN_ONLY),
+    ("DELETE", "/api/sessions/{session_id}"): Says(404, *TOKEN_ONLY),
+    ("POST", "/api/sessions/{session_id}/events"): Says(201, *TOKEN_ONLY),
+    ("GET", "/sse/stats"): Says(403, *TOKEN_ONLY),
+    ("GET", "/metrics"): Says(403, *TOKEN_ONLY),
     ("POST", "/api/tickets"): Says(404, *TOKEN_ONLY),
     ("GET", "/api/csrf"): Says(200, *TOKEN_ONLY),
+    ("POST", "/api/v1/chat"): Says(200, *TOKEN_ONLY),
+    ("GET", "/api/chat/stream"): Says(200, *TOKEN_ONLY),
+    ("POST", "/api/chat/message"): Says(200, *TOKEN_ONLY),
+    ("GET", "/api/v1/auth/ping"): Says(200, *TOKEN_ONLY),
+    ("POST", "/api/chat_actions/regenerate"): Says(200, *TOKEN_ONLY),
+    ("POST", "/api/chat_actions/edit"): Says(200, *TOKEN_ONLY),
+    ("POST", "/api/chat_actions/delete"): Says(200, *TOKEN_ONLY),
+    ("GET", RUN): Says(404, *TOKEN_ONLY),
     ("GET", "/health"): EVERYBODY,
     ("GET", "/ready"): EVERYBODY,
     ("GET", "/openapi.json"): EVERYBODY,
 }
 """Every route, by method and address. A new one belongs here, with what its author has decided."""
 
+MESSAGE = {"sessionId": "elsewhere", "messageId": "m1"}
 Name = tuple[str, str]
 
 
@@ -60,14 +79,23 @@ class Target(Struct):
     async def knock(self, name: Name, bearer: str | None = None, ticket: str = "", **headers: str) -> Answer:
         """Ask for Ann's job, or her session, by one route."""
         method, address = name
-        path = address.format(job_id=self.job_id, session_id="hers")
+        # What is published, or run, would change what others find.
+        session = "elsewhere" if method == "POST" or address == RUN else "hers"
+        path = address.format(job_id=self.job_id, session_id=session, app_name="echo", user_id="ann")
         bodies: dict[str, object] = {
             "/api/jobs": {"agent": "echo", "input": {}},
             "/api/tickets": {"job_id": self.job_id},
+            "/api/sessions/{session_id}/events": {"type": "note", "data": {}},
+            "/api/v1/chat": {"message": "hello"},
+            "/api/chat/message": {"message": "2+2"},
+            "/api/chat_actions/regenerate": {**MESSAGE, "query": "why?"},
+            "/api/chat_actions/edit": {**MESSAGE, "content": "new"},
+            "/api/chat_actions/delete": MESSAGE,
         }
         body = bodies.get(address) if method == "POST" else None
-        query = f"?ticket={ticket}" if ticket else ""
-        return await self.place.ask(method, path + query, bearer, headers=headers, json=body)
+        asked = {"/api/chat/stream": "message=2%2B2", RUN: "query=x"}.get(address)
+        query = "&".join(filter(None, [asked, ticket and f"ticket={ticket}"]))
+        return await self.place.ask(method, f"{path}?{query}", bearer, headers=headers, json=body, endless=True)
 
     async def everywhere(
         self, bearer: str | None = None, ticket: str = "", **headers: str
@@ -85,7 +113,7 @@ def named(app: web.Application) -> set[Name]:
 
 
 def told(statuses: dict[Name, int]) -> dict[Name, int | tuple[int, str]]:
-    codes = {401: "unauthenticated", 404: "not_found"}
+    codes = {401: "unauthenticated", 403: "forbidden", 404: "not_found"}
     return {name: (status, codes[status]) if status in codes else status for name, status in statuses.items()}
 
 
@@ -104,7 +132,7 @@ def app_of(place: Place) -> web.Application:
 
 async def test_somebody_has_decided_about_every_route(place: Place) -> None:
     assert named(app_of(place)) == DECIDED.keys()
-    assert {(route.method, route.path) for route in ROUTES} == DECIDED.keys()
+    assert {(route.method, route.path) for route in ALL_ROUTES} == DECIDED.keys()
 
 
 def test_a_route_that_nobody_decided_about_is_found() -> None:
@@ -112,7 +140,7 @@ def test_a_route_that_nobody_decided_about_is_found() -> None:
         return web.Response()
 
     app = web.Application()
-    for route in ROUTES:
+    for route in ALL_ROUTES:
         route.add_to(app)
     app.router.add_get("/backdoor", backdoor, allow_head=False)
     app.router.add_route("OPTIONS", "/trapdoor", backdoor)
@@ -173,16 +201,16 @@ async def test_a_token_beats_a_ticket(place: Place) -> None:
 async def test_an_owner_comes_in_by_every_door(place: Place) -> None:
     """The refusals above are about who asks, not about how."""
     for name in DECIDED:
-        answer = await (await target(place)).knock(name, ANN)
+        answer = await (await target(place)).knock(name, token("ann", scope="stats metrics"))
         assert answer.status in {200, 201, 202, 204}, (name, answer)
 
 
 async def test_preflights_need_no_token_and_do_nothing(place: Place) -> None:
     ann = await target(place)
     for method, address in DECIDED:
-        path = address.format(job_id=ann.job_id, session_id="hers")
+        path = address.format(job_id=ann.job_id, session_id="hers", app_name="echo", user_id="ann")
         preflight = {"Origin": ORIGIN, "Access-Control-Request-Method": method}
         answer = await place.ask("OPTIONS", path, headers=preflight)
-        assert (answer.status, answer.body) == (200, b"")
+        assert (answer.status, answer.body) == (200, b""), path
         assert (await place.ask("OPTIONS", path)).told == (403, "forbidden")
     assert (await ann.knock(("GET", "/api/jobs/{job_id}"), ANN)).json["status"] == "succeeded"

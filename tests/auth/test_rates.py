@@ -6,17 +6,16 @@ from typing import Any
 
 import pytest
 
-from sse_server.auth import Starts
+from sse_server.auth import Rate
 from sse_server.auth.rates import Windows
-from sse_server.config import Limits
 from sse_server.errors import RateLimited
 
 
-def starts_of(clock: Any, per_minute: int) -> Starts:
-    return Starts(Limits(starts_per_minute=per_minute), clock=clock)
+def starts_of(clock: Any, per_minute: int) -> Rate:
+    return Rate(per_minute, "start jobs", clock=clock)
 
 
-def taken(starts: Starts, user: str = "ann") -> bool:
+def taken(starts: Rate, user: str = "ann") -> bool:
     try:
         starts.take(user)
     except RateLimited:

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from msgspec import Raw, Struct
@@ -24,6 +24,11 @@ KEY = LogKey("ann", "notes")
 
 class Digits(Struct, frozen=True):
     """A surface that a test reads at a glance: an event is its seq, a heartbeat the seq that it names, in brackets."""
+
+    steady: ClassVar[bool] = False
+
+    def opening(self, retry_ms: int, time: int) -> bytes:
+        return b": %d\n" % retry_ms
 
     def frame(self, event: Event, session: str, epoch: str) -> bytes:
         return b"%d " % event.seq
@@ -208,7 +213,9 @@ async def until(condition: Callable[[], Any]) -> None:
 async def beating(store: Store | None = None, *, heartbeat: float = 60.0, keep: int = 100_000) -> AsyncIterator[Heart]:
     """A hub that runs; at the end nothing of its readers is left in it."""
     async with AsyncExitStack() as stack:
-        heart = Heart(store or MemoryStore(Retention(max_job_events=keep)), stack, heartbeat=heartbeat)
+        heart = Heart(
+            store or MemoryStore(Retention(max_job_events=keep, max_history=10**6)), stack, heartbeat=heartbeat
+        )
         heart.hub.start()
         stack.push_async_callback(heart.hub.close)
         async with AsyncExitStack() as readers:

@@ -21,6 +21,7 @@ from sse_server.agents import Registry, agent
 from sse_server.app import Server
 from sse_server.config import Auth, Jobs, Limits, Settings
 from sse_server.config import Server as ServerSettings
+from sse_server.config import Sessions as SessionSettings
 from sse_server.config import Store as StoreSettings
 from sse_server.config import Stream as StreamSettings
 from sse_server.routes.house import HOUSE
@@ -193,11 +194,11 @@ class Frame(Struct):
 
     @property
     def type(self) -> str:
-        return str(self.data["type"])
+        return self.name or str(self.data["type"])
 
 
 BLOCK = re.compile(rb"(?::[^\r\n\0]*\n)*(?:retry: \d+\n)?(?::[^\r\n\0]*\n)*(?:retry: \d+\n)?"
-                   rb"(?:event: ([a-z][a-z0-9_]*)\n)?data: ([^\r\n\0]+)\n(?:id: ([^\r\n\0]+)\n)?\n")  # fmt: skip
+                   rb"(?:event: ([A-Za-z][\w.:-]*)\n)?data: ([^\r\n\0]+)\n(?:id: ([^\r\n\0]+)\n)?\n")  # fmt: skip
 
 
 class Stream:
@@ -224,7 +225,7 @@ class Stream:
             self._checked = match.end()
             name, body, event_id = (part.decode() if part else "" for part in match.groups())
             frame = Frame(msgspec.json.decode(body), event_id, name)
-            assert name in {"", frame.type}
+            assert frame.data.get("type", frame.type) == frame.type or not event_id, "what is published may have a type"
             self.frames.append(frame)
             event = parsed.pop(0)
             assert (event.data, event.type) == (body, name or "message")
@@ -346,6 +347,33 @@ class House:
         assert line.status == 200, line.head
         return Stream(line)
 
+    async def session(
+        self,
+        session_id: str,
+        cursor: str | None = None,
+        *,
+        door: str = "/sse",
+        headers: dict[str, str] | None = None,
+        buffer: int = 2**16,
+        **query: Any,
+    ) -> Stream:
+        """Open a session's stream; its first frame, `connection`, is read."""
+        line = await self.line(buffer=buffer)
+        sent = ({"Last-Event-ID": cursor} if cursor is not None else {}) | (headers or {})
+        await line.ask("GET", f"{door}/{session_id}?{urlencode(query)}", sent)
+        await line.read_head()
+        assert line.status == 200, line.head
+        stream = Stream(line)
+        assert (await stream.next()).type == "connection"
+        return stream
+
+    async def publish(self, session_id: str, type: str = "message", ttl: float | None = None, **data: Any) -> str:
+        """Publish an event; its id."""
+        body = {"type": type, "data": data} | ({"ttl": ttl} if ttl is not None else {})
+        answer = await self.post(body, path=f"/api/sessions/{session_id}/events")
+        assert answer.status == 201, answer.body
+        return str(answer.json["id"])
+
     def listen(self, line: Line) -> Stream:
         """What comes on a line whose head was read."""
         return Stream(line)
@@ -401,6 +429,7 @@ async def opened(
     stream: StreamSettings | None = None,
     server: ServerSettings | None = None,
     auth: Auth | None = None,
+    sessions: SessionSettings | None = None,
     max_job_events: int = 100_000,
 ) -> AsyncIterator[House]:
     """A server of that store with these settings. At the end nothing may be left: no task, no subscriber, no seat."""
@@ -416,6 +445,7 @@ async def opened(
                 ),
                 server=server or ServerSettings(port=0, drain_timeout=0.0),
                 limits=limits or Limits(),
+                sessions=sessions or SessionSettings(),
                 auth=auth or Auth(),
                 jobs=jobs or Jobs(cancel_grace=0.5),
                 stream=stream or StreamSettings(heartbeat_interval=30.0),

@@ -190,7 +190,7 @@ async def test_a_compressed_body_is_no_json(coding: str, house: House) -> None:
         ("wait=", "wait"),
         ("types=", "types"),
         ("types=,,", "types"),
-        ("types=Token", "types"),
+        ("types=_token", "types"),
         ("types=a%0d%0aX-Evil:%201", "types"),
         ("types=a%00", "types"),
         ("types=" + ",".join(f"t{n}" for n in range(65)), "types"),

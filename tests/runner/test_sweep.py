@@ -1,8 +1,9 @@
-"""What a new process makes of the jobs that a dead one left behind."""
+"""What a new process makes of the jobs that a dead one left behind, and what no longer stays."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,11 +12,18 @@ from typing import Any
 import pytest
 
 from sse_server import Job, agent
-from sse_server.agents import Agent
-from sse_server.eventlog import Claim, LogKey, Write
+from sse_server.agents import Agent, Registry
+from sse_server.config import Jobs, Stream
+from sse_server.eventlog import Claim, LogKey, Retention, Write
+from sse_server.eventlog.memory import MemoryStore
 from sse_server.eventlog.sqlite import SqliteStore
-from sse_server.events import Draft
+from sse_server.events import START, Draft
+from sse_server.hub import Cursor, Hub, View
 from sse_server.jobs import CancelAfter, JobSpec
+from sse_server.routes.surface import JobSurface
+from sse_server.runner.clerk import Clerk
+from sse_server.runner.presence import Presence
+from sse_server.runner.sweep import Sweep
 from tests.runner.conftest import Nobody, Told, Works, works
 
 
@@ -164,3 +172,55 @@ async def test_the_worker_that_comes_back_from_the_dead_can_write_no_more(path: 
         assert not await before.write(claim, Draft("done", b'{"status":"failed"}', 0), store=store)
         assert await bench.told(claim.record.spec, "done") == events
     assert [event["text"] for event in events if event["type"] == "token"] == ["lost", "mine"]
+
+
+class Eager:
+    """A client that takes whatever it gets."""
+
+    def write(self, data: bytes) -> bool:
+        return True
+
+    async def drain(self) -> None: ...
+
+    def waiting(self) -> int:
+        return 0
+
+
+async def no_gap(_: object) -> None:
+    raise AssertionError("nothing is missing")
+
+
+async def test_who_still_reads_a_job_that_goes_is_told_and_its_neighbours_read_on(path: Path) -> None:
+    """A reader that lagged so long that retention came first: no event of its job is left to end its stream."""
+    key, ago = LogKey("ann", "s"), time.time_ns() // 1000 - 2 * 86_400_000_000
+    async with left(path) as before:
+        old = await before.running("once", session="s")
+        await before.write(old, Draft("done", b'{"status":"succeeded","finish_reason":"stop"}', ago))
+        kept = await before.running("once", session="s")
+        await before.write(kept, Draft("done", b'{"status":"succeeded","finish_reason":"stop"}', ago + 10**11))
+    async with works(path=path, sweep_interval=0.05) as bench:
+        views = [View(JobSurface(), "s", job_id=job_id, ends=bool(job_id)) for job_id in (old.record.spec.id, None)]
+        with (
+            bench.hub.subscribe(key, views[0], Eager(), Cursor.at(START)) as reader,
+            bench.hub.subscribe(key, views[1], Eager(), Cursor.at(START)) as neighbour,
+        ):
+            while await bench.store.load(old.record.spec.id):  # noqa: ASYNC110  (the sweep tells nobody that it ran)
+                await asyncio.sleep(0.005)
+            assert await asyncio.wait_for(reader.follow(Stream(), no_gap), 10) == "gone"
+            assert neighbour.ending is None
+            assert await bench.store.load(kept.record.spec.id)
+
+
+async def test_a_session_that_somebody_follows_does_not_expire() -> None:
+    store, left_alone, followed = MemoryStore(Retention(session_ttl=0)), LogKey("ann", "s"), LogKey("bob", "s")
+    hub = Hub(store, heartbeat=3600)
+    clerk = Clerk(store, hub, Presence(print, retry=1))
+    sweep = Sweep(store, hub, clerk, Registry(), Jobs(), worker="me", wake=asyncio.Event().set)
+    for key in (left_alone, followed):
+        await hub.publish(key, [Draft("message", b"{}", 0)])
+    with hub.tail(followed):
+        await sweep.trim()
+        assert await store.head(left_alone) is None
+        assert await store.head(followed)
+    await sweep.trim()
+    assert await store.head(followed) is None

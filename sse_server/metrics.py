@@ -1,0 +1,67 @@
+"""The server's figures for Prometheus: counted while it works, put into families when somebody asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from sse_server.events import JOB_EVENTS
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+CUSTOM: Final = "custom"
+"""The label of every type that is not ours: labels that agents and publishers choose would have no bound."""
+COUNTED: Final = JOB_EVENTS.keys() | {
+    "message",
+    "status_update",
+    "thought_process_start",
+    "thought_process_step",
+    "thought_process_complete",
+    "message_regenerating",
+    "regeneration_progress",
+    "message_regenerated",
+    "regeneration_error",
+    "message_edited",
+    "message_deleted",
+    "error",
+}
+
+
+class Tally:
+    """Events by label, since the process began."""
+
+    def __init__(self) -> None:
+        self.events: Counter[str] = Counter()
+
+    def count(self, types: Iterable[str]) -> None:
+        """One event of each of these types was stored."""
+        for name in types:
+            self.events[name if name in COUNTED else CUSTOM] += 1
+
+
+class Reading(Struct, eq=False):
+    """The figures at one moment: open streams, running jobs, stored events by label."""
+
+    connections: int
+    running: int
+    events: Mapping[str, int]
+
+    def collect(self) -> Iterator[Metric]:
+        """The families, as prometheus-client asks a collector for them."""
+        yield GaugeMetricFamily("sse_connections_total", "Active SSE connections", value=self.connections)
+        yield GaugeMetricFamily("sse_jobs_running", "Jobs that run in this process", value=self.running)
+        events = CounterMetricFamily("sse_events", "Events stored, by type", labels=["event_type"])
+        for name, count in sorted(self.events.items()):
+            events.add_metric([name], count)
+        yield events
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus reads, with the process's own memory and CPU."""
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        registry.register(self)
+        return generate_latest(registry)
