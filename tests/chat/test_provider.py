@@ -6,64 +6,21 @@ import asyncio
 import subprocess
 import sys
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 import pytest
-from aiohttp import web
 
 from sse_server.agents import ModelUsage
 from sse_server.agents import Provider as Model
 from sse_server.chat.prices import cost
 from sse_server.chat.provider import Provider, ProviderBusy, ProviderError, ProviderTimeout
+from tests.chat.upstream import Answer, Upstream, garbled, hanging, hello, no_usage, refusing, serving, torn
 
 KEY = "sk-loopback-0123456789abcdef"
 MESSAGES = [{"role": "user", "content": "Say hello"}]
-SOON = {"retry-after-ms": "1"}
 BOUND = 10.0
-
-Answer = Callable[["Upstream", web.Request], Awaitable[web.StreamResponse]]
-
-
-class Upstream:
-    """A server of the wire format that answers its requests by the given answers, the last one for ever."""
-
-    def __init__(self, *answers: Answer) -> None:
-        self.answers = list(answers)
-        self.requests: list[dict[str, Any]] = []
-        self.peers: set[object] = set()
-        self.disconnected = asyncio.Event()
-        self.base_url = ""
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        body = msgspec.json.decode(await request.read())
-        self.requests.append({"body": body, "authorization": request.headers.get("Authorization")})
-        if request.transport is not None:
-            self.peers.add(request.transport.get_extra_info("peername"))
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        try:
-            return await answer(self, request)
-        except (asyncio.CancelledError, ConnectionResetError):
-            self.disconnected.set()
-            raise
-
-
-@asynccontextmanager
-async def serving(*answers: Answer) -> AsyncIterator[Upstream]:
-    upstream = Upstream(*answers)
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", upstream.handle)
-    runner = web.AppRunner(app, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    upstream.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    try:
-        yield upstream
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager
@@ -73,57 +30,6 @@ async def asking(upstream: Upstream, **options: Any) -> AsyncIterator[Provider]:
         yield provider
     finally:
         await provider.aclose()
-
-
-def piece(**fields: object) -> bytes:
-    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o-mini-2024-07-18"} | fields
-    return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
-
-
-def text(content: str | None, finish: str | None = None) -> bytes:
-    return piece(choices=[{"index": 0, "delta": {"content": content}, "finish_reason": finish}])
-
-
-USAGE = piece(choices=[], usage={"prompt_tokens": 5, "completion_tokens": 15, "total_tokens": 20})
-DONE = b"data: [DONE]\n\n"
-
-
-async def opened(request: web.Request, *pieces: bytes) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-    await response.prepare(request)
-    for each in pieces:
-        await response.write(each)
-    return response
-
-
-async def hello(_: Upstream, request: web.Request) -> web.StreamResponse:
-    return await opened(request, text("Hello"), text(", world"), text(None, "stop"), USAGE, DONE)
-
-
-async def no_usage(_: Upstream, request: web.Request) -> web.StreamResponse:
-    return await opened(request, text("Hello", "stop"), DONE)
-
-
-async def torn(_: Upstream, request: web.Request) -> web.StreamResponse:
-    return await opened(request, text("Hel"))
-
-
-async def garbled(_: Upstream, request: web.Request) -> web.StreamResponse:
-    return await opened(request, text("Hel"), b"data: {not json\n\n")
-
-
-async def hanging(_: Upstream, request: web.Request) -> web.StreamResponse:
-    response = await opened(request, text("Hello"))
-    await asyncio.Event().wait()
-    return response
-
-
-def refusing(status: int, headers: dict[str, str] | None = None) -> Answer:
-    async def refuse(_: Upstream, request: web.Request) -> web.StreamResponse:
-        said = f"Refused {request.headers.get('Authorization')}"  # as upstreams do quote a key
-        return web.json_response({"error": {"message": said}}, status=status, headers=headers or SOON)
-
-    return refuse
 
 
 async def test_an_answer_comes_in_chunks_and_ends_with_its_usage() -> None:
