@@ -26,7 +26,7 @@ def configure(settings: Log, redacted: Callable[[logging.Formatter], logging.For
         to_terminal = settings.format == "console" and handler is root.handlers[0]
         handler.setFormatter(redacted(_formatter(settings, colors=to_terminal and sys.stderr.isatty())))
     root.setLevel(settings.level.upper())
-    for noisy in ("asyncio", "httpx", "openai"):
+    for noisy in ("asyncio", "httpx", "httpx2", "openai"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -22,6 +22,7 @@ http {{
     fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
+    {upstreams}
     server {{
         listen 127.0.0.1:{port};
         location / {{
@@ -46,6 +47,7 @@ http {{
             proxy_buffers 8 4k;
             proxy_pass http://127.0.0.1:{server}/;
         }}
+        {locations}
     }}
 }}
 """
@@ -90,11 +92,16 @@ class Box:
         await self._process.wait()
 
 
-def nginx(home: Path, server: int) -> Box:
-    """nginx with Debian's defaults at `/`; `/http11/` asks in HTTP/1.1, `/deaf/` passes over X-Accel-Buffering."""
+def nginx(home: Path, server: int, locations: str = "", *upstreams: str) -> Box:
+    """nginx with Debian's defaults at `/`; `/http11/` asks in HTTP/1.1, `/deaf/` passes over X-Accel-Buffering.
+
+    `locations` are more of them, and `upstreams` the names that these have for the server.
+    """
     file = home / "nginx.conf"
     user = "" if os.geteuid() else "user root;"  # its worker shall be who the test is
-    return Box(["nginx", "-p", str(home), "-c", str(file), "-e", "stderr"], NGINX, file, server, user=user)
+    command = ["nginx", "-p", str(home), "-c", str(file), "-e", "stderr"]
+    names = "\n    ".join(f"upstream {name} {{ server 127.0.0.1:{server}; }}" for name in upstreams)
+    return Box(command, NGINX, file, server, user=user, locations=locations, upstreams=names)
 
 
 def haproxy(home: Path, server: int) -> Box:

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from sse_server.config import Settings, Store
+from tests.chromium import BROWSER
 from tests.clients.proxy import Proxy
 from tests.clients.stage import ODD, Stage, on_stage
-from tests.clients.watcher import BROWSER, Browser
+from tests.clients.watcher import Browser
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any, Final, Self
 import msgspec
 from msgspec import Struct
 
+from tests.chromium import Chromium
 from tests.clients.proxy import Hop, Proxy
 
 HERE: Final = Path(__file__).parent
@@ -25,7 +23,6 @@ CLIENTS: Final = {
     "extended-eventsource": "extended_eventsource.mjs",
     "httpx-sse": "follow_with_httpx_sse.py",
 }
-BROWSER: Final = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 CONTROL: Final = {"gap", "heartbeat", "reconnect", "snapshot"}
 
 
@@ -140,25 +137,16 @@ class Browser(Witness):
         super().__init__(1)
         page = (HERE / "page.html").read_bytes().replace(b"STREAM", msgspec.json.encode(hop.url))
         proxy.pages |= {"/page": lambda _: page, "/told": self._told, "/closed": self._closed}
-        flags = ["--headless=new", "--no-first-run", "--no-proxy-server", "--disable-gpu", "--disable-dev-shm-usage"]
-        if os.geteuid() == 0:
-            flags.append("--no-sandbox")  # Chromium's own sandbox does not work as root
-        assert BROWSER
-        self._command = [BROWSER, *flags, f"--user-data-dir={home}", f"{proxy.origin}/page"]
-        self._process: asyncio.subprocess.Process
+        self._chromium = Chromium(f"{proxy.origin}/page", home)
 
     async def __aenter__(self) -> Self:
-        nothing = asyncio.subprocess.DEVNULL
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdout=nothing, stderr=nothing, start_new_session=True
-        )
+        await self._chromium.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)  # it is many processes
-        await self._process.wait()
+        await self._chromium.__aexit__(kind, error, traceback)
 
     async def closed(self) -> None:
         """Return once the EventSource is closed, which it never leaves."""
