@@ -22,6 +22,9 @@ CHANGES = {
     "publish": ("POST", "/api/sessions/s/events", {"type": "note", "data": {}}),
     "chat": ("POST", "/api/v1/chat", {"message": "hello"}),
     "panel": ("POST", "/api/chat/message", {"message": "2+2"}),
+    "regenerate": ("POST", "/api/chat_actions/regenerate", {"sessionId": "s2", "messageId": "m", "query": "why?"}),
+    "edit": ("POST", "/api/chat_actions/edit", {"sessionId": "s2", "messageId": "m", "content": "so"}),
+    "delete": ("POST", "/api/chat_actions/delete", {"sessionId": "s2", "messageId": "m"}),
     "clear": ("DELETE", "/api/sessions/s", None),
 }
 """Every route that changes something."""

@@ -97,6 +97,10 @@ class Reading:
                 self._frames += self._parser.feed(piece)
         return self._frames.pop(0)
 
+    async def __aiter__(self) -> AsyncIterator[ServerSentEvent]:
+        while frame := await self.next():
+            yield frame
+
     async def until(self, name: str) -> ServerSentEvent:
         """The first frame of this name."""
         while frame := await self.next():
@@ -183,11 +187,13 @@ class Place:
 
 
 @asynccontextmanager
-async def place(*, puppets: bool = False, **sections: Mapping[str, Any]) -> AsyncIterator[Place]:
+async def place(
+    *, puppets: bool = False, pace: Pace | None = None, **sections: Mapping[str, Any]
+) -> AsyncIterator[Place]:
     """Serve, with settings by section, and stop in good order."""
     settings: Settings = rules(**sections)
     hands = Puppets()
-    panel = hands.agent() if puppets else panel_at(Pace(task=0.005, words=0), today=lambda: TODAY)
+    panel = hands.agent() if puppets else panel_at(pace or Pace(task=0.005, words=0), today=lambda: TODAY)
     server = Server(settings, Registry([panel]))
     await server.start()
     try:

@@ -32,14 +32,14 @@ PIECES = [
     "\uff11", "\u00b2", "\U0001f4a5", "\u202e", "\ufb03", "\u0130", "\u1e9e", "x" * 60, "1x", "_", "\\", "'", '"', "\0",
     "</script>", "\ud83d",
 ]  # fmt: skip
-QUICK = 1.0
-"""Seconds, on a machine that is busy with other tests."""
+QUICK = 0.5
+"""Seconds of this thread alone: the machine may be busy with other tests."""
 
 
 def took(message: str) -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     pick(message, PANEL, TODAY)
-    return time.perf_counter() - began
+    return time.thread_time() - began
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=ascii)
@@ -75,7 +75,7 @@ async def _answered(message: str) -> PanelResult:
     [
         "convert 1e999 km to miles and 99999999999999999999 kg to g",
         "add 1e999 days to 2024-01-01",
-        "add 1.5 days to 2024-01-01",
+        "add 1.5 days and 2 days to 2024-01-01",
         "bmi of 1e999 kg at 1e999 m",
         "bmi of -82 kg at 0 m, 1e999 years old",
         "bmr of a 1e999 year old man of 82 kg and 1.80 m",

@@ -80,6 +80,7 @@ QUESTIONS: list[tuple[str, Calls]] = [
     ("2024-01-31 plus 1 month", [date("add_to_date", date="2024-01-31", months=1)]),
     ("subtract 3 days from 2024-03-01", [date("add_to_date", date="2024-03-01", days=-3)]),
     ("add 1 year and 2 months to March 5, 2024", [date("add_to_date", date="2024-03-05", years=1, months=2)]),
+    ("2 days and 3 days before 2024-03-01", [date("add_to_date", date="2024-03-01", days=-5)]),
     ("what date was 3 weeks ago", [date("add_to_date", date="2026-11-21", weeks=-3)]),
     ("which day is it in 10 days?", [date("add_to_date", date="2026-11-21", days=10)]),
     ("I was born on 1990-05-17, how old am I?", [date("age", born="1990-05-17", on="2026-11-21")]),

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from sse_server.errors import JobFailed
+from sse_server.panel.agent import Pace
 from tests.panel.place import ANN, SEVERAL, Answer, Place, place
 
 KEYS = {
@@ -106,6 +107,22 @@ async def test_a_cancelled_question_is_an_error_too(stage: Place, method: str) -
         ("error", {"error": "The question was cancelled."}),
         ("done", {"status": "error"}),
     ]
+
+
+async def test_a_cancel_in_the_middle_stops_all_specialists(method: str) -> None:
+    """The first task of each is a minute away."""
+    async with place(pace=Pace(task=60)) as here, here.open(SEVERAL, method=method) as reading:
+        begun = [msgspec.json.decode((await reading.until("message")).data) for _ in range(3)]
+        assert {(one["specialist"], one["status"]) for one in begun} == {
+            ("units", "started"),
+            ("body", "started"),
+            ("calculator", "started"),
+        }
+        (job,) = await here.jobs()
+        cancelled = await here.ask("POST", f"/api/jobs/{job['job_id']}/cancel?wait=10")
+        assert cancelled.json["cancellation"] == "stopped"
+        after = [frame.type async for frame in reading]
+        assert after == ["error", "done"]
 
 
 async def test_no_text_breaks_a_frame(stage: Place, method: str) -> None:

@@ -151,11 +151,11 @@ def test_what_is_no_sum_is_said(expression: str, said: str) -> None:
 @example("e" * LONGEST)
 @example("1 " * 100)
 def test_any_text_is_worked_out_or_refused_at_once(expression: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     try:
         found = CALCULATE({"expression": expression})
     except ToolError:
         pass
     else:
         assert abs(found.value) < 1e100
-    assert time.perf_counter() - began < 0.25
+    assert time.thread_time() - began < 0.25
