@@ -125,6 +125,10 @@ async def test_a_header_names_the_session_where_the_body_does_not(here: Place) -
     answer = await here.ask("POST", "/api/chat_actions/delete", headers={"X-Session-Id": "h"}, json={"messageId": "m1"})
     assert answer.status == 200
     assert [job["session_id"] for job in await here.jobs()] == ["h"]
+    answer = await here.ask(
+        "POST", "/api/chat_actions/delete", headers={"X-Session-Id": "a b"}, json={"messageId": "m1"}
+    )
+    assert answer.faults == ["X-Session-Id"]
 
 
 async def test_the_same_idempotency_key_does_not_act_twice(here: Place) -> None:

@@ -144,9 +144,9 @@ async def test_an_idle_subscriber_goes_and_one_that_waits_stays(opened: Any, set
 
 async def test_a_left_session_goes_and_a_watched_one_stays(opened: Any, settled: Settled) -> None:
     async with opened(session_ttl=0.02) as broadcaster:
-        await broadcaster.broadcast_event("left", note(1))
         await broadcaster.broadcast_event("watched", note(1))
         subscriber = await broadcaster.add_subscriber("watched")
+        await broadcaster.broadcast_event("left", note(1))
         await settled(
             lambda: "left" not in broadcaster.get_stats()["sessionStats"], meanwhile=broadcaster._perform_cleanup
         )

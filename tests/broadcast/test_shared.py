@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from sse_server.agents import Registry
+from sse_server.agents import Job, Registry, agent
 from sse_server.app import Server
 from sse_server.broadcast import BroadcasterConfig, Unsubscribed, get_sse_broadcaster
 from sse_server.config import Server as ServerSettings
@@ -128,6 +128,39 @@ async def test_a_stopped_server_leaves_no_task_of_the_broadcasters(settings: Set
     await get_sse_broadcaster().broadcast_event("s", EVENT)
     await server.stop()
     assert not [task for task in asyncio.all_tasks() if "broadcaster" in task.get_name()]
+
+
+async def test_a_subscriber_watches_the_jobs_of_its_session(settings: Settings, settled: Callable[..., Any]) -> None:
+    """A job that is to end once nobody watches goes on while one does, and ends when it is removed."""
+
+    @agent("waits")
+    async def waits(_: Any, __: Job) -> None:
+        await asyncio.Event().wait()
+
+    server = Server(settings, Registry([waits]))
+    await server.start()
+    try:
+        broadcaster = get_sse_broadcaster()
+        subscriber = await broadcaster.add_subscriber("s")
+        start = {"agent": "waits", "input": {}, "session_id": "s", "on_disconnect": {"cancel_after": 0.0}}
+        async with (
+            ClientSession() as client,
+            client.post(f"http://127.0.0.1:{server.port}/api/jobs", json=start) as answer,
+        ):
+            job_id = (await answer.json())["job_id"]
+        while "job_started" not in await subscriber.get(timeout=5):
+            pass
+        await broadcaster.remove_subscriber("s", subscriber)
+        statuses = ["running"]
+
+        async def look() -> None:
+            record = await server.store.load(job_id)
+            assert record is not None
+            statuses.append(record.state.status)
+
+        await settled(lambda: statuses[-1] == "cancelled", meanwhile=look)
+    finally:
+        await server.stop()
 
 
 def test_the_package_itself_does_not_load_it() -> None:

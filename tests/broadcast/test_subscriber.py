@@ -7,10 +7,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from sse_server.broadcast import Broadcaster, Subscriber, Unsubscribed
 from sse_server.broadcast.subscriber import PAGE
+from sse_server.eventlog.order import now
 from sse_server.hub.tail import MAX_EVENTS
+from sse_server.jobs import JobSpec, new_job_id
 
 Rest = Callable[[Subscriber], Awaitable[list[Any]]]
 FrameOf = Callable[[str], Any]
@@ -68,6 +71,21 @@ async def test_get_gives_up_after_its_timeout(broadcaster: Broadcaster, seconds:
         await subscriber.get(timeout=seconds)
     with pytest.raises(asyncio.TimeoutError):
         await asyncio.wait_for(subscriber.get(), timeout=seconds)
+
+
+async def test_while_many_publish_everybody_who_reads_sees_the_same_order(opened: Any) -> None:
+    async with opened(max_history_per_session=5000) as broadcaster:
+        readers = [await broadcaster.add_subscriber("s") for _ in range(3)]
+
+        async def read(subscriber: Subscriber) -> list[str]:
+            return [await subscriber.get(timeout=20) for _ in range(400)]
+
+        reading = [asyncio.create_task(read(subscriber)) for subscriber in readers]
+        await asyncio.gather(*(publish(broadcaster, 100, start=1000 * n) for n in range(4)))
+        one, *others = await asyncio.gather(*reading)
+        assert all(other == one for other in others)
+        assert [int(frame.rpartition("-")[2]) for frame in one] == list(range(1, 401))
+        assert [subscriber.qsize() for subscriber in readers] == [0, 0, 0]
 
 
 async def test_a_get_that_is_cancelled_at_any_moment_loses_nothing(broadcaster: Broadcaster) -> None:
@@ -130,6 +148,20 @@ async def test_who_lags_beyond_the_history_is_told_of_the_gap(opened: Any, rest_
         assert numbers(kept) == list(range(count - 10, count))
 
 
+async def test_what_went_from_behind_a_jobs_event_is_a_gap_and_the_jobs_event_comes_once(
+    opened: Any, rest_of: Rest
+) -> None:
+    async with opened(max_history_per_session=3) as broadcaster:
+        spec = JobSpec(new_job_id(now()), "anonymous", "s", "any", Raw(b"1"), now(), 60.0)
+        await broadcaster._ground.store.submit(spec, room=9, per_user=9)
+        subscriber = await broadcaster.add_subscriber("s")
+        await publish(broadcaster, MAX_EVENTS + 10)
+        queued, gap, *kept = await rest_of(subscriber)
+        assert (queued.type, queued.data["job_id"]) == ("job_queued", spec.id)
+        assert (gap.type, gap.data["reason"]) == ("gap", "trimmed")
+        assert numbers(kept) == list(range(MAX_EVENTS + 7, MAX_EVENTS + 10))
+
+
 async def test_an_event_past_its_ttl_is_left_out_and_no_gap(
     broadcaster: Broadcaster, rest_of: Rest, settled: Settled
 ) -> None:
@@ -177,6 +209,19 @@ async def test_a_clear_wakes_who_waits(broadcaster: Broadcaster, frame_of: Frame
     await asyncio.sleep(0)
     await broadcaster.clear_session("s")
     assert frame_of(await waiting).data["reason"] == "cleared"
+    assert subscriber.qsize() == 0
+
+
+async def test_a_log_that_was_changed_elsewhere_is_looked_at_again_and_nothing_is_lost(
+    broadcaster: Broadcaster, frame_of: FrameOf
+) -> None:
+    """As when a job of the session is erased: what was read of it may be gone, the rest is still due."""
+    await publish(broadcaster, 5)
+    subscriber = await broadcaster.add_subscriber("s")
+    got = [frame_of(await subscriber.get())]
+    broadcaster._ground.hub.changed(subscriber.key)
+    got += [frame_of(await subscriber.get(timeout=5)) for _ in range(4)]
+    assert numbers(got) == list(range(5))
 
 
 async def test_a_removed_subscriber_says_so_to_who_waits_and_to_who_comes(broadcaster: Broadcaster) -> None:

@@ -47,7 +47,7 @@ class Notes:
 
     async def remember(self, *texts: str, user: str = "ann", session: str | None = None) -> None:
         for text in texts:
-            await self.of(user, session).remember("user", text)
+            await self.of(user, session).remember({"user": text})
 
 
 @asynccontextmanager
@@ -74,7 +74,7 @@ async def test_a_question_recalls_what_was_said_about_it(notes: Notes) -> None:
 
 
 async def test_what_is_recalled_says_who_said_it_and_when(notes: Notes) -> None:
-    await notes.of().remember("assistant", "Paris is the capital of France.")
+    await notes.of().remember({"assistant": "Paris is the capital of France."})
     (found,) = await notes.of().recall("capital of France")
     assert (found.role, found.score, found.tokens) == ("assistant", 1.0, 8)
     assert found.created > 1_700_000_000_000_000
@@ -172,7 +172,7 @@ async def test_common_words_are_looked_for_among_the_newest(notes: Notes) -> Non
             messages.keep(connection, Message("ann", "s", "j", "user", f"weather report n{n}", n))
         messages.keep(connection, Message("ann", "s", "j", "user", "weather was odd", 0))
 
-    await notes.file.do(fill)
+    await notes.file.write(fill)
     assert await notes.recalled("odd weather") == ["weather was odd"]
     assert len(await notes.recalled("weather")) == 10
     assert await notes.recalled("weather n0") == ["weather report n0"]
@@ -186,11 +186,11 @@ async def test_a_users_oldest_messages_go_when_there_are_too_many(notes: Notes) 
                 messages.keep(connection, Message(user, "s", "j", "user", text, n), per_user=5 if user == "ann" else 99)
         return connection.execute("SELECT name, messages FROM users ORDER BY name").fetchall()
 
-    assert await notes.file.do(fill) == [("ann", 5), ("bob", 20)]
+    assert await notes.file.write(fill) == [("ann", 5), ("bob", 20)]
     assert await notes.recalled("n14") == []
     assert await notes.recalled("n15") == ["number n15"]
     assert await notes.recalled("n0", user="bob") == ["number n0"]
-    await notes.file.do(lambda c: c.execute("INSERT INTO word_index (word_index) VALUES ('integrity-check')"))
+    await notes.file.write(lambda c: c.execute("INSERT INTO word_index (word_index) VALUES ('integrity-check')"))
 
 
 async def test_the_oldest_messages_go_when_the_file_is_too_large(notes: Notes) -> None:
@@ -201,16 +201,16 @@ async def test_the_oldest_messages_go_when_the_file_is_too_large(notes: Notes) -
         kept: int = connection.execute("SELECT count(*) FROM messages").fetchone()[0]
         return kept
 
-    kept = await notes.file.do(partial(fill, most=500_000))
+    kept = await notes.file.write(partial(fill, most=500_000))
     assert 20 < kept < 200
-    pages = await notes.file.do(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
+    pages = await notes.file.write(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
     assert pages * 4096 < 1_000_000
 
 
 async def test_a_long_message_is_kept_in_part(notes: Notes) -> None:
     await notes.remember("start " + "x" * 50_000 + " end")
     assert await notes.recalled("end") == []
-    kept = await notes.file.do(lambda c: c.execute("SELECT length(text) FROM messages").fetchone()[0])
+    kept = await notes.file.write(lambda c: c.execute("SELECT length(text) FROM messages").fetchone()[0])
     assert kept == messages.MAX_TEXT
 
 
@@ -223,16 +223,34 @@ async def test_a_memory_that_takes_too_long_is_given_up_and_interrupted(notes: N
         running.set()
         connection.execute(endless).fetchone()
 
-    work = asyncio.create_task(notes.file.do(hang))
+    work = asyncio.create_task(notes.file.write(hang))
     await asyncio.to_thread(running.wait)
     assert await notes.recalled("dog", memory_timeout=0.05) == []
     work.cancel()
     assert await notes.recalled("dog", memory_timeout=20) == ["my dog Rex"]
 
 
+async def test_a_recall_does_not_wait_for_what_is_being_written(tmp_path: Path) -> None:
+    gate, writing = Event(), Event()
+
+    def slow(connection: sqlite3.Connection) -> None:
+        messages.keep(connection, Message("ann", "s", "j", "user", "my new dog", 0))
+        writing.set()
+        gate.wait(20)
+
+    async with opened(tmp_path / "x-chat.db") as notes:
+        await notes.remember("my old dog")
+        work = asyncio.create_task(notes.file.write(slow))
+        await asyncio.to_thread(writing.wait)
+        assert await notes.recalled("dog", memory_timeout=20) == ["my old dog"]
+        gate.set()
+        await work
+        assert set(await notes.recalled("dog")) == {"my new dog", "my old dog"}
+
+
 async def test_work_that_nobody_waits_for_writes_nothing(notes: Notes) -> None:
     gate = Event()
-    first = asyncio.create_task(notes.file.do(lambda _: gate.wait(20)))
+    first = asyncio.create_task(notes.file.write(lambda _: gate.wait(20)))
     await asyncio.sleep(0)  # it is in the thread's queue now
     second = asyncio.create_task(notes.remember("my dog Rex"))
     await asyncio.sleep(0)
@@ -249,7 +267,7 @@ async def test_work_that_fails_leaves_no_trace(notes: Notes) -> None:
         connection.execute("SELECT nonsense")
 
     with pytest.raises(StoreUnavailable):
-        await notes.file.do(half)
+        await notes.file.write(half)
     assert await notes.recalled("dog") == []
 
 

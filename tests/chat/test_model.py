@@ -42,6 +42,12 @@ async def test_the_models_answer_is_streamed_with_its_usage() -> None:
         assert request["body"]["messages"][0]["role"] == "system"
 
 
+async def test_the_first_chat_does_not_wait_for_the_sdk_to_be_imported() -> None:
+    async with serving(hello) as upstream, place(settings(upstream=upstream)) as served:
+        assert served.server.llm is not None
+        assert served.server.llm._sdk is not None
+
+
 async def test_the_comment_is_there_before_the_model_has_answered() -> None:
     async with serving(silent) as upstream, place(settings(upstream=upstream)) as served:
         chat = await served.open("Hello")

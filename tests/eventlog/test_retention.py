@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sse_server.eventlog import Claim, LogKey, Retention
+from sse_server.eventlog import Claim, LogKey, Retention, Write
 from sse_server.jobs import fold
 
 if TYPE_CHECKING:
@@ -142,6 +142,45 @@ async def test_a_flood_loses_its_oldest_events_and_readers_are_told(
             assert page.passed == page.head.last
             assert min(100, page.head.last) <= len(page.events) <= 110
         assert 1 <= trims <= 20, "a tenth at a time, not an event at a time"
+
+
+async def test_a_flood_of_many_writes_at_once_is_still_a_flood(
+    opened: Opened, bench_of: type[Bench], kind: str
+) -> None:
+    async with opened(kind, retention=Retention(max_job_events=100)) as store:
+        bench = bench_of(store)
+        claim = await bench.running(session="s")
+        write = Write(KEY, [bench.draft("token", text="x")] * 10, claim.record.spec.id, claim.lease)
+        for _ in range(3):
+            await store.append([write] * 60)
+            page = await store.read(KEY, 0, 1000)
+            assert page.head
+            assert [event.seq for event in page.events] == list(range(page.head.trimmed + 1, page.head.last + 1))
+            assert 100 <= len(page.events) <= 110
+        assert (await bench.record(claim)).state.work.text == "x" * 1800
+
+
+@pytest.mark.parametrize("order", ["ab", "aba", "bab", "aabb", "abab"])
+async def test_jobs_of_one_session_that_flood_it_together_write_on(
+    opened: Opened, bench_of: type[Bench], kind: str, order: str
+) -> None:
+    """What one of them costs the other is taken once."""
+    async with opened(kind, retention=Retention(max_job_events=10)) as store:
+        bench = bench_of(store)
+        claims = {name: await bench.running(session="s") for name in "ab"}
+        for _ in range(3):
+            writes = [
+                Write(KEY, [bench.draft("token", text=name)] * 9, claims[name].record.spec.id, claims[name].lease)
+                for name in order
+            ]
+            assert None not in await store.append(writes)
+            events = await bench.events(KEY)
+            kept = [[event.job_id for event in events].count(claim.record.spec.id) for claim in claims.values()]
+            assert max(kept) >= 9
+            assert max(kept) <= 11
+            assert (await bench.figures(KEY)).events == sum(kept)
+        for name, claim in claims.items():
+            assert (await bench.record(claim)).state.work.text == name * 27 * order.count(name)
 
 
 async def test_the_snapshot_keeps_what_the_trimmed_events_said(

@@ -46,9 +46,13 @@ async def test_a_snapshot_folds_a_bounded_number_of_events(bench: Bench, writing
         unfolded, since, last = writing.execute("SELECT unfolded, work_seq, last FROM jobs").fetchone()
         assert last == 2 + 7 * n
         assert last - since == unfolded < CHECKPOINT
+    spec = claim.record.spec
+    write = Write(bench.key(spec), [bench.draft("token", text=text) for text in "abcdefg"], spec.id, claim.lease)
+    await bench.store.append([write] * 100)
+    assert writing.execute("SELECT unfolded FROM jobs").fetchone() == (0,), "many at once are no fewer"
     assert await bench.end(claim)
     assert writing.execute("SELECT unfolded FROM jobs").fetchone() == (0,)
-    assert (await bench.record(claim)).state.work.text == "abcdefg" * 300
+    assert (await bench.record(claim)).state.work.text == "abcdefg" * 400
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from msgspec import Struct
 from tests.client.server import environment
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "load_test.py"
+AGENT = SCRIPT.parent / "loadtest" / "agent.py"
 
 BUSY = ("--target", "ttft_p95=60000", "--target", "streams=1")
 """A test is about what is counted, and not about how busy this machine is."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.server import Server
-from tests.scripts.calling import SCRIPT, Called, call_load_test
+from tests.scripts.calling import AGENT, SCRIPT, Called, call_load_test
 
 sys.path.append(str(SCRIPT.parent))  # for the tests of its modules
 
@@ -31,7 +31,7 @@ def load_test(tmp_path: Path) -> LoadTest:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server of one's own that has the load agent, too, and outlives a `kill`."""
-    server = Server(tmp_path, str(SCRIPT.parent / "loadtest" / "agent.py"), store="sqlite")
+    server = Server(tmp_path, str(AGENT), store="sqlite")
     try:
         server.start()
         yield server

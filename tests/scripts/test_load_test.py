@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.client.server import Server
-from tests.scripts.calling import begin, end
+from tests.scripts.calling import AGENT, begin, end
 from tests.scripts.conftest import LoadTest
 
 SMALL = ("--streams", "6", "--events", "20", "--rate", "40", "--ramp", "0.2")
@@ -46,6 +46,16 @@ async def test_lines_that_are_cut_lose_nothing_and_are_no_errors(load_test: Load
     assert called.report["reconnects"]["cut"] > 0
     assert (counts["whole"], counts["delivered"]) == (6, 6 * (60 + AROUND))
     assert (counts["lost"], counts["repeated"], counts["reordered"], counts["retries"]) == (0, 0, 0, 0)
+
+
+async def test_a_stream_that_is_cut_while_nothing_was_due_is_not_given_up(load_test: LoadTest) -> None:
+    called = await load_test(
+        *("--streams", "3", "--events", "2", "--rate", "0.5", "--ramp", "0", "--cut-rate", "6", "--pause", "0"),
+        *("--give-up", "0", "--transport", "eventsource"),
+    )
+    assert called.code == 0, called.said
+    assert called.counts["whole"] == 3
+    assert called.counts["cuts"] > 0
 
 
 async def test_many_readers_of_one_job_each_get_all_of_it(load_test: LoadTest) -> None:
@@ -195,6 +205,21 @@ async def test_an_agent_that_is_not_there_is_named_beside_those_that_are(load_te
     assert called.code == 2
     assert "has no agent 'lod': name one by --agent" in called.said
     assert "count" in called.said
+
+
+async def test_a_server_that_asks_for_tokens_gets_them_or_is_left_alone(load_test: LoadTest, tmp_path: Path) -> None:
+    secret = "kfA2mVx0pQ9rTz7LbN4cWe1uYh8sJd5gXo3i"
+    server = Server(tmp_path, str(AGENT), "--set", f"auth.jwt_secret={secret}")
+    try:
+        server.start()
+        refused = await load_test("--url", server.url, "--token", "none.of.these")
+        called = await load_test("--url", server.url, *SMALL, "--jwt-secret", secret, "--users", "2")
+    finally:
+        server.close()
+    assert refused.code == 2
+    assert "does not take this token" in refused.said
+    assert called.code == 0, called.said
+    assert called.counts["whole"] == 6
 
 
 async def test_jobs_that_fail_are_errors_by_their_code(load_test: LoadTest, server: Server) -> None:

@@ -19,8 +19,6 @@ HASTE: Final = 20
 """A page's timers run so many times as fast."""
 OF_ONE_LINE: Final = {"connection", "transfer-encoding", "keep-alive", "host"}
 """Headers that are not passed on."""
-
-
 DOWN: Final = -1
 """The cut of a stream whose answer is a 502, as a proxy says it whose server is away."""
 

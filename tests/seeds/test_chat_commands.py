@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from unittest.mock import ANY
 
 import msgspec
-import pytest
 
 from tests.seeds.conftest import Require
 from tests.seeds.documents import Command
@@ -38,15 +38,11 @@ def whole(ran: Ran) -> str:
 
 @printed("001 bash 1.1")
 async def test_a_chat_streams_what_the_guide_prints(command: Command, shell: Shell) -> None:
+    """To the last digit of its cost; only the second sentence is this server's own."""
     ran = await shell.run(command.text)
-    printed_frames = frames("\n".join(line.rstrip() for line in command.comments[1:]) + "\n\n")
-    (_, restated), *_, (_, usage), end = printed_frames
-    assert whole(ran).startswith(restated["text"])
-    *_, (_, cost), last = ran.frames
-    assert last == end
-    assert (cost.keys(), cost["model"]) == (usage.keys(), usage["model"])
-    per_token = usage["cost_usd"] / (usage["tokens_in"] + 4 * usage["tokens_out"])
-    assert cost["cost_usd"] == pytest.approx(per_token * (cost["tokens_in"] + 4 * cost["tokens_out"]))
+    assert whole(ran)
+    said, _, *ends = frames("\n".join(line.rstrip() for line in command.comments[1:]) + "\n\n")
+    assert ran.frames == [said, ("token", {"text": ANY}), *ends]
 
 
 @printed("001 bash 5.3", "001 bash 9.1", "001 bash 9.5")
