@@ -39,13 +39,15 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def place(self, request: web.Request) -> Place:
         """What it comes to; `X-Session-Id` names the session where the body does not. Raises `InvalidInput`."""
-        session = _same("sessionId", self.camel_session, self.snake_session) or request.headers.get(SESSION_HEADER)
+        session = _same("sessionId", self.camel_session, self.snake_session)
         message = _same("messageId", self.camel_message, self.snake_message)
-        if session is None:
+        where = "$.sessionId" if session is not None else SESSION_HEADER
+        named = session if session is not None else request.headers.get(SESSION_HEADER)
+        if named is None:
             raise _missing("sessionId")
         if message is None:
             raise _missing("messageId")
-        return Place(session_name(session, "$.sessionId"), message)
+        return Place(session_name(named, where), message)
 
 
 class Regenerate(Target, frozen=True, kw_only=True):

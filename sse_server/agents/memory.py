@@ -29,8 +29,8 @@ class Memory(Protocol):
     async def recall(self, question: str) -> list[Recollection]:
         """What belongs to the question, the most relevant first; nothing, where it can't be had in time."""
 
-    async def remember(self, role: Role, text: str) -> None:
-        """Keep a message."""
+    async def remember(self, said: Mapping[Role, str]) -> None:
+        """Keep what was said, in this order; it can be recalled when this returns."""
 
 
 class Telemetry(Protocol):

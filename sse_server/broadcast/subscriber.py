@@ -47,6 +47,9 @@ class Subscriber:
         self._eventlog = hub.eventlog
         self._holding = ExitStack()
         self._tail = self._holding.enter_context(hub.tail(key))
+        if audience := hub.audience:  # a job that ends when nobody watches is watched
+            audience.came(key, None)
+            self._holding.callback(audience.left, key, None, "gone")
         self._cursor = START
         self._page: deque[Event | _Hole] = deque()
         self._read_to = START

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, to_builtins
 
-from sse_server.agents import Agent, Job, ModelUsage, Recollection, agent
+from sse_server.agents import Agent, Job, ModelUsage, Recollection, Role, agent
 from sse_server.chat import prompt
 from sse_server.chat.prices import cost
 from sse_server.chat.provider import ProviderBusy, ProviderError, ProviderTimeout
@@ -149,9 +149,10 @@ class _Conversation:
         job = self._job
         if job.memory is None or not (self._input.use_memory or job.session_id != job.id):
             return
-        await job.memory.remember("user", self._input.message)
+        said: dict[Role, str] = {"user": self._input.message}
         if job.llm and text:
-            await job.memory.remember("assistant", text)
+            said["assistant"] = text
+        await job.memory.remember(said)
 
     async def _record(self, usage: ModelUsage) -> None:
         call = OpenAICall(

@@ -1,15 +1,12 @@
-"""The chat's own SQLite file: what was said, and how calls went. One thread works on it, so the loop never waits."""
+"""The chat's own SQLite file: what was said, and how calls went. Readers and writers do not wait for one another."""
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
+from sse_server.chat.desk import Desk, Work
 from sse_server.errors import StoreUnavailable
 
 Result = TypeVar("Result")
@@ -17,8 +14,6 @@ Result = TypeVar("Result")
 VERSION: Final = 1
 MAX_BYTES: Final = 1024**3
 """Size beyond which the oldest messages go, whosever they are."""
-CHECK: Final = 1000
-"""Steps of SQLite's after which it asks whether anybody still waits."""
 
 _TABLES: Final = """
 CREATE TABLE messages (
@@ -56,90 +51,62 @@ def beside(store: Path) -> Path:
     return store.with_name(f"{store.stem}-chat{store.suffix}")
 
 
-class _Turn:
-    """One piece of work; `unwanted` once nobody waits for it any more."""
-
-    unwanted = False
-
-
 class ChatFile:
     """`path` None: in memory, and gone with the server. The store's lock keeps a second server off it."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="chat-file")
-        self._turn = _Turn()
-        self._connection: sqlite3.Connection | None = None
+        self._name = path.name if path else "in memory"
+        self._writer = Desk("chat-writer", lambda: _create(path))
+        self._reader = Desk("chat-reader", lambda: _connect(path)) if path else self._writer
 
     async def open(self) -> None:
         """Raises `StoreUnavailable`."""
         try:
-            await asyncio.wrap_future(self._thread.submit(self._open))
+            await self._writer.open()
+            if self._reader is not self._writer:
+                await self._reader.open()
         except (OSError, sqlite3.Error) as error:
-            name = self._path.name if self._path else "in memory"
-            raise StoreUnavailable(f"can't open the chat's file {name}: {error}") from None
+            raise StoreUnavailable(f"can't open the chat's file {self._name}: {error}") from None
 
     async def close(self) -> None:
         """Finish what was asked for before."""
-        await asyncio.to_thread(self._thread.shutdown)
-        if self._connection:
-            self._connection.close()
-            self._connection = None
+        await self._reader.close()
+        await self._writer.close()
 
-    async def do(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run in the thread, in one transaction. Cancelling it interrupts what SQLite is doing, and nothing is written.
+    async def write(self, work: Work[Result]) -> Result:
+        """Run in one transaction; what it wrote can be read when this returns. Raises `StoreUnavailable`."""
+        return await self._writer.write(work)
 
-        Raises `StoreUnavailable`.
-        """
-        turn = _Turn()
-        try:
-            return await asyncio.wrap_future(self._thread.submit(self._run, turn, work))
-        except asyncio.CancelledError:
-            turn.unwanted = True
-            raise
-        except (sqlite3.Error, RuntimeError) as error:
-            raise StoreUnavailable(f"the chat's file can't be used: {error}", retry_after=1) from None
-
-    def _run(self, turn: _Turn, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        if self._connection is None:
-            raise sqlite3.ProgrammingError("it is closed")
-        connection, self._turn = self._connection, turn
-        try:
-            connection.execute("BEGIN")
-            result = work(connection)
-            connection.execute("COMMIT")
-        except BaseException:
-            self._turn = _Turn()
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
-        return result
-
-    def _open(self) -> None:
-        if self._path:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.touch(0o600)  # nobody else reads what users said
-        connection = sqlite3.connect(self._path or ":memory:", isolation_level=None, check_same_thread=False)
-        try:
-            _prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        connection.set_progress_handler(lambda: self._turn.unwanted, CHECK)
-        self._connection = connection
+    async def read(self, work: Work[Result]) -> Result:
+        """Run beside whatever is being written. Raises `StoreUnavailable`."""
+        return await self._reader.read(work)
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _create(path: Path | None) -> sqlite3.Connection:
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o600)  # nobody else reads what users said
+    connection = _connect(path)
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version != VERSION:
+            raise sqlite3.DatabaseError(f"it is of version {version}, this server knows {VERSION}")  # noqa: TRY301
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
     """Neither messages nor telemetry are worth an fsync each: after a power cut the last of them may be missing."""
-    for setting in (
-        "journal_mode = WAL",
-        "synchronous = NORMAL",
-        "cache_size = -16384",
-        "journal_size_limit = 16777216",
-    ):
-        connection.execute(f"PRAGMA {setting}")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-    elif version != VERSION:
-        raise sqlite3.DatabaseError(f"it is of version {version}, this server knows {VERSION}")
+    connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        for setting in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384"):
+            connection.execute(f"PRAGMA {setting}")
+        connection.execute("PRAGMA journal_size_limit = 16777216")
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -54,18 +54,23 @@ class SessionMemory:
         work = partial(recall, user=self._spec.user, session=session, question=question, rules=self._rules)
         try:
             async with asyncio.timeout(self._rules.memory_timeout):
-                return await self._file.do(work)
+                return await self._file.read(work)
         except TimeoutError:
             logger.warning("memory given up: it took too long", extra={"job_id": self._spec.id})
         except StoreUnavailable as error:
             logger.warning("memory given up: %s", error.detail, extra={"job_id": self._spec.id})
         return []
 
-    async def remember(self, role: Role, text: str) -> None:
-        spec = self._spec
-        message = Message(spec.user, spec.session, spec.id, role, text, time.time_ns() // 1000)
+    async def remember(self, said: Mapping[Role, str]) -> None:
+        spec, at = self._spec, time.time_ns() // 1000
+        new = [Message(spec.user, spec.session, spec.id, role, text, at) for role, text in said.items()]
+
+        def keep(connection: sqlite3.Connection) -> None:
+            for message in new:
+                messages.keep(connection, message)
+
         try:
-            await self._file.do(partial(messages.keep, message=message))
+            await self._file.write(keep)
         except StoreUnavailable as error:
             logger.warning("nothing remembered: %s", error.detail, extra={"job_id": spec.id})
 

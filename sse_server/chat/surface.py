@@ -10,7 +10,7 @@ from msgspec import Struct
 from sse_server.chat.provider import ProviderBusy, ProviderError, ProviderTimeout
 from sse_server.events import Event
 from sse_server.jobs import Ending
-from sse_server.routes.surface import NamedSurface, named
+from sse_server.routes.surface import NamedSurface, beat, named
 
 SAID: Final = {error.code: error.said for error in (ProviderError, ProviderBusy, ProviderTimeout)} | {
     "timeout": ProviderTimeout.said
@@ -49,7 +49,7 @@ class ChatSurface(NamedSurface, frozen=True):
         return b": Connected to chat stream\nretry: %d\n" % retry_ms
 
     def heartbeat(self, time: int, last_seq: int) -> bytes:
-        return b": heartbeat %d\n" % (time // 1000)
+        return beat(time)
 
     def frame(self, event: Event, session: str, epoch: str) -> bytes:
         own = self.event_id(epoch, event.seq)

@@ -75,7 +75,7 @@ class TelemetryRows:
 
     async def record(self, rows: Mapping[str, Mapping[str, object]]) -> None:
         try:
-            await self._file.do(partial(_write, rows=rows))
+            await self._file.write(partial(_write, rows=rows))
         except StoreUnavailable as error:
             logger.warning("no telemetry written: %s", error.detail)
 

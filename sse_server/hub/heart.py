@@ -98,7 +98,7 @@ class Hub:
 
     def stored(self, write: Write, receipt: Receipt) -> None:
         """The log has taken a write: deliver it to whoever follows that log here."""
-        self.tally.count(draft.type for draft in write.drafts)
+        self.tally.count([draft.type for draft in write.drafts])
         tail = self._tails.get(write.key)
         if tail is None:
             return

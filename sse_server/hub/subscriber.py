@@ -38,6 +38,11 @@ class Sink(Protocol):
 class Subscriber:
     """`position` is the seq of the last event that it has passed; its heartbeat counts from `beat_at`."""
 
+    __slots__ = (
+        *("_backlog", "_evicted", "_loop", "_parted", "_read", "_sink", "_spoken", "beat_at", "cursor", "deadline"),
+        *("ending", "epoch", "live", "patient", "position", "tail", "view"),
+    )
+
     def __init__(
         self,
         tail: Tail,
@@ -208,6 +213,9 @@ class Subscriber:
 
     async def _drained(self, patience: float) -> bool:
         """Wait until the client has taken most of it; False once it has read nothing for `patience` seconds."""
+        if not self._sink.waiting():
+            await self._sink.drain()  # waits for nothing, and hears that the client has gone
+            return True
         while True:
             waiting = self._sink.waiting()
             try:

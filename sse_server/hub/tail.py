@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Final, Protocol
 
 from sse_server.eventlog import Head, LogKey, Page
@@ -34,12 +33,14 @@ class Tail:
     `flushed` is the seq up to which the live subscribers were served.
     """
 
+    __slots__ = ("_bytes", "_waiting", "epoch", "events", "flushed", "followers", "key", "last", "live")
+
     def __init__(self, key: LogKey) -> None:
         self.key = key
         self.epoch = ""
         self.last: int | None = None
         self.flushed = 0
-        self.events: deque[Event] = deque()
+        self.events: list[Event] = []
         self.live: dict[View, set[Live]] = {}
         self.followers = 0
         self._bytes = 0
@@ -55,8 +56,8 @@ class Tail:
             self.events.append(event)
             self._bytes += len(event.body)
         self.last = max(self.last, last)
-        while len(self.events) > MAX_EVENTS or (self._bytes > MAX_BYTES and len(self.events) > 1):
-            self._bytes -= len(self.events.popleft().body)
+        if len(self.events) > MAX_EVENTS or self._bytes > MAX_BYTES:
+            self._shorten()
         if self._waiting:
             self.wake()
 
@@ -83,8 +84,8 @@ class Tail:
 
     def due(self, after: int) -> list[Event]:
         """The events behind `after`, found from the end: most often it is the last one."""
-        count = len(self.events)
-        return [self.events[n] for n in range(max(0, count - ((self.last or 0) - after)), count)]
+        count = (self.last or 0) - after
+        return self.events[-count:] if count > 0 else []
 
     async def grown(self, after: int, within: float) -> None:
         """Return once there may be more than `after`, or after `within` seconds."""
@@ -96,6 +97,13 @@ class Tail:
             await asyncio.wait([future], timeout=within)
         finally:
             self._waiting.discard(future)
+
+    def _shorten(self) -> None:
+        gone = 0
+        while len(self.events) - gone > MAX_EVENTS or (self._bytes > MAX_BYTES and len(self.events) - gone > 1):
+            self._bytes -= len(self.events[gone].body)
+            gone += 1
+        del self.events[:gone]
 
     def _restart(self, epoch: str, last: int) -> None:
         self.part()

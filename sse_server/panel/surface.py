@@ -10,7 +10,7 @@ from msgspec import Struct
 from sse_server.events import Event, timestamp
 from sse_server.jobs import Ending
 from sse_server.panel.formatter import PanelConnected, PanelDone, PanelError, SSEFormatter
-from sse_server.routes.surface import NamedSurface, named
+from sse_server.routes.surface import NamedSurface, beat, named
 
 CANCELLED: Final = "The question was cancelled."
 FAILED: Final = "The panel could not answer."
@@ -47,6 +47,9 @@ class PanelSurface(NamedSurface, frozen=True):
     def opening(self, retry_ms: int, time: int) -> bytes:
         connected = named("connected", PanelConnected(), b"" if self.again else self.first_id())
         return super().opening(retry_ms, time) + connected
+
+    def heartbeat(self, time: int, last_seq: int) -> bytes:
+        return beat(time)
 
     def frame(self, event: Event, session: str, epoch: str) -> bytes:
         own, at = self.event_id(epoch, event.seq), timestamp(event.time)

@@ -79,7 +79,7 @@ def _of_aiohttp(error: web.HTTPException, request_id: str) -> web.Response:
     """Errors that aiohttp raises itself, in our words; its own may hold a path or what the client sent."""
     match error:
         case web.HTTPMethodNotAllowed():
-            allowed = ", ".join(sorted(error.allowed_methods))
+            allowed = ", ".join(sorted(error.allowed_methods - {"OPTIONS"}))  # preflights are no use of the address
             said = Problem("Method Not Allowed", 405, f"this address takes {allowed}", "method_not_allowed", request_id)
             answer = _answer(said, None)
             answer.headers["Allow"] = allowed

@@ -91,6 +91,11 @@ def named(name: str, said: Any, event_id: bytes = b"", retry: int | None = None)
     return sse.frame(encode(said), event=name.encode(), event_id=event_id, retry=retry)
 
 
+def beat(time: int) -> bytes:
+    """The heartbeat of chats: a comment, which no client of theirs takes for something said. Unix microseconds."""
+    return b": heartbeat %d\n" % (time // 1000)
+
+
 def spread(retry_ms: int) -> int:
     """A retry with jitter, in ms: clients that are sent away together shall not come back together."""
     return round(retry_ms * random.uniform(1.0, 2.0))  # noqa: S311  (spread, no secret)

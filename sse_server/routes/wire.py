@@ -10,7 +10,8 @@ import asyncio
 import socket
 from typing import Final
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, hdrs, web
+from multidict import istr
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes that may wait for a client here; more, and it does not keep up."""
@@ -20,15 +21,17 @@ LINGER: Final = 2.0
 """Seconds that a client which reads nothing has for the end of its stream."""
 
 HEADERS: Final = {
-    "Content-Type": "text/event-stream",
-    "Cache-Control": "no-cache, no-store, must-revalidate, no-transform",
-    "X-Accel-Buffering": "no",
-    "Proxy-Buffering": "off",
+    hdrs.CONTENT_TYPE: "text/event-stream",
+    hdrs.CACHE_CONTROL: "no-cache, no-store, must-revalidate, no-transform",
+    istr("X-Accel-Buffering"): "no",  # as an `istr` a name is prepared once, and not kept by every stream
+    istr("Proxy-Buffering"): "off",
 }
 
 
 class Wire:
     """One response that streams. `chunked` is the transfer coding of HTTP/1.1; HTTP/1.0 ends with the connection."""
+
+    __slots__ = ("_request", "_response", "_transport", "_writer", "chunked")
 
     def __init__(self, request: web.Request) -> None:
         self.chunked = request.version >= HttpVersion11
@@ -39,7 +42,7 @@ class Wire:
         """Send the headers. `stall`: seconds after which the kernel gives up on a peer that acknowledges nothing."""
         response = self._response = web.StreamResponse(status=status, headers=HEADERS | (headers or {}))
         if self.chunked:
-            response.headers["Connection"] = "keep-alive" if self._request.keep_alive else "close"
+            response.headers[hdrs.CONNECTION] = "keep-alive" if self._request.keep_alive else "close"
             response.enable_chunked_encoding()
         else:
             response.force_close()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sse_server.panel.formatter import SSEFormatter
+from sse_server.panel.surface import PanelSurface
 from sse_server.sse import Parser, ServerSentEvent
 
 AT = "2026-11-21T10:15:00.000000Z"
@@ -60,3 +61,7 @@ def test_no_text_breaks_a_frame(data: dict[str, Any]) -> None:
 def test_a_type_that_is_not_one_line_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="one line of text"):
         SSEFormatter.format_message(name, {})
+
+
+def test_a_heartbeat_is_a_comment_which_no_reader_takes_for_something_said() -> None:
+    assert PanelSurface().heartbeat(1_704_074_400_000_000, 3) == b": heartbeat 1704074400000\n"

@@ -37,11 +37,14 @@ _OLDEST_KEPT: Final = "SELECT seq FROM events WHERE log = ? AND job = ? ORDER BY
 
 def append(connection: sqlite3.Connection, writes: Sequence[Write], retention: Retention) -> list[Receipt | None]:
     """Store the writes that are published or hold their job's lease."""
-    gathered, keep = Gathered(connection), retention.max_job_events
+    keep = retention.max_job_events
+    gathered = Gathered(connection, _most(keep))
     receipts: list[Receipt | None] = []
     for write in writes:
         if write.job_id and not any(draft.type in RUNNER_TYPES for draft in write.drafts):
             receipts.append(gathered.add(write))
+            if gathered.crowded:
+                _store(connection, gathered, keep)
             continue
         _store(connection, gathered, keep)
         publishing = not write.job_id
@@ -52,12 +55,16 @@ def append(connection: sqlite3.Connection, writes: Sequence[Write], retention: R
     return receipts
 
 
+def _most(keep: int) -> int:
+    """Of a job's events the latest `keep` stay, and at times a tenth more."""
+    return keep + keep // 10
+
+
 def _store(connection: sqlite3.Connection, gathered: Gathered, keep: int) -> None:
-    """A job's latest `keep` events stay, and at times a tenth more."""
     for grown in gathered.store():
         if grown.unfolded >= CHECKPOINT:
             checkpoint(connection, grown.job)
-        if grown.events > keep + keep // 10:
+        if grown.events > _most(keep):
             _trim(connection, grown.job, grown.log, keep)
 
 
@@ -93,7 +100,7 @@ def append_to_job(connection: sqlite3.Connection, write: Write, keep: int) -> Re
         _queue(connection, job, user, write.delay)
     if done:
         checkpoint(connection, job)
-    if events + count > keep + keep // 10:
+    if events + count > _most(keep):
         _trim(connection, job, log_id, keep)
     return Receipt(epoch, first)
 
@@ -156,6 +163,9 @@ def state_of(row: Sequence[Any]) -> JobState:
 
 def _trim(connection: sqlite3.Connection, job: int, log_id: int, keep: int) -> None:
     """Remove the log's prefix up to where the job has `keep` events; what they added up to stays in the snapshots."""
+    (events,) = connection.execute("SELECT events FROM jobs WHERE n = ?", (job,)).fetchone()
+    if events <= keep + keep // 10:
+        return  # another job's flood, of the same moment, took enough of them
     trimmed = connection.execute(_OLDEST_KEPT, (log_id, job, keep - 1)).fetchone()[0] - 1
     remove(connection, log_id, trimmed)
     cut = connection.execute(

@@ -32,15 +32,20 @@ class Grown(Struct, frozen=True):
 
 
 class Gathered:
-    """Takes writes that change no job's state; `store` brings them into the tables, in their order."""
+    """Takes writes that change no job's state; `store` brings them into the tables, in their order.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    Once a job has more than `most` events it is `crowded`, and has to be stored and trimmed before it takes more.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, most: int) -> None:
+        self.crowded = False
         self._connection = connection
+        self._most = most
         self._rows: list[tuple[int, int, int, int, str, int, bytes]] = []
         self._logs: list[tuple[int, int, int, int]] = []
         self._jobs: list[tuple[int, int, int]] = []
         self._last: dict[int, int] = {}
-        self._grown: list[Grown] = []
+        self._grown: dict[int, Grown] = {}
 
     def add(self, write: Write) -> Receipt | None:
         """Number a write's events; None where its job's lease is another's, or it has ended."""
@@ -48,22 +53,27 @@ class Gathered:
         if row is None:
             return None
         job, unfolded, events, log_id, epoch, last = row
-        last = self._last.get(log_id, last)  # of several writes for one log, the first are not in the tables yet
+        # Of several writes for one log or one job, the first are not in the tables yet.
+        last = self._last.get(log_id, last)
+        if before := self._grown.get(job):
+            events, unfolded = before.events, before.unfolded
         count = len(write.drafts)
         for seq, draft in enumerate(write.drafts, last + 1):
             self._rows.append((log_id, seq, job, draft.attempt, draft.type, draft.time, draft.body))
         self._last[log_id] = last + count
         self._logs.append((last + count, count, now(), log_id))
         self._jobs.append((last + count, count, job))
-        self._grown.append(Grown(job, log_id, events + count, unfolded + count))
+        self._grown[job] = Grown(job, log_id, events + count, unfolded + count)
+        self.crowded = self.crowded or events + count > self._most
         return Receipt(epoch, last + 1)
 
     def store(self) -> list[Grown]:
         """Store what was gathered; the jobs that it was for."""
-        grown, execute = self._grown, self._connection.executemany
+        grown, execute = list(self._grown.values()), self._connection.executemany
         if grown:
             execute(INSERT, self._rows)
             execute(_LOG, self._logs)
             execute(_JOB, self._jobs)
-            self._rows, self._logs, self._jobs, self._last, self._grown = [], [], [], {}, []
+            self._rows, self._logs, self._jobs, self._last, self._grown = [], [], [], {}, {}
+            self.crowded = False
         return grown
