@@ -142,7 +142,7 @@ async def fill(path: Path, count: int) -> None:
 
     file = ChatFile(path)
     await file.open()
-    await file.do(write)
+    await file.write(write)
     await file.close()
 
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from loadtest.main import main
+try:
+    from loadtest.main import main
+except ModuleNotFoundError as missing:
+    sys.stderr.write(f"load_test.py: {missing.name} is not installed: use .venv/bin/python, which scripts/run makes\n")
+    sys.exit(2)
 
 if __name__ == "__main__":
     sys.path.append(str(Path(__file__).parents[1]))  # the server of this folder, where none is installed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Final
 
 import msgspec
@@ -14,9 +15,9 @@ from loadtest.plan import Plan
 EPILOG: Final = """\
 exit codes: 0 all targets met, 1 one was missed, 2 a mistake in the call, or it could not run
 examples:
-  scripts/load_test.py                                        100 streams on a server of its own
-  scripts/load_test.py --streams 2000 --rate 5 --ramp 10 --duration 60 --html report.html
-  scripts/load_test.py --url https://sse.example.com --token "$TOKEN" --transport mix --cut-rate 5
+  python scripts/load_test.py                                        100 streams on a server of its own
+  python scripts/load_test.py --streams 2000 --rate 5 --ramp 10 --duration 60 --html report.html
+  python scripts/load_test.py --url https://sse.example.com --token "$TOKEN" --transport mix --cut-rate 5
 docs/load_testing.md says what each figure means.
 """
 
@@ -42,35 +43,21 @@ def parse(words: list[str]) -> Call:
         parser.error(fault)
     asked_of_load = {"events": said.events, "rate": said.rate, "size": said.size, "burst": said.burst}
     given = said.input if said.input is not None else msgspec.json.encode(asked_of_load).decode()
+    minted = said.jwt_secret or said.token_ttl
     plan = Plan(
+        token=said.token or ("" if own or minted else os.environ.get("SSE_SERVER_TOKEN", "")),
         url=(said.url or "").rstrip("/"),
         headers=said.header,
         ca=said.ca or "",
         input=given,
-        duration=said.duration,
         pause=-1.0 if said.pause is None else said.pause,
-        **{name: getattr(said, name) for name in COPIED},
+        **{name: getattr(said, name) for name in Plan.__struct_fields__ if name not in SET_APART},
     )
     return Call(plan, said.store or "memory", said.set, said.pid, dict(said.target), said.json or "", said.html or "")
 
 
-COPIED: Final = (
-    *("token", "jwt_secret", "token_ttl", "users", "agent", "streams", "readers", "ramp", "transport", "events"),
-    *(
-        "rate",
-        "size",
-        "burst",
-        "cut_rate",
-        "slow",
-        "slow_rate",
-        "poll_wait",
-        "silence",
-        "give_up",
-        "linger",
-        "clock",
-        "processes",
-    ),
-)
+SET_APART: Final = frozenset({"token", "url", "headers", "ca", "input", "pause"})
+"""What of the plan is not an option as it is."""
 
 
 def _fault(said: argparse.Namespace, *, own: bool) -> str:
@@ -118,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="any other setting of it"
     )
     where.add_argument("--pid", type=values.whole, default=0, help="process of a local one, to tell its memory and CPU")
-    where.add_argument("--token", default="", help="shows who asks")
+    where.add_argument("--token", default="", help="shows who asks [SSE_SERVER_TOKEN]")
     where.add_argument("--jwt-secret", default="", help="mints tokens: each stream is a user of its own")
     where.add_argument(
         "--token-ttl", type=values.seconds, default=0.0, metavar="S", help="they expire after so long, renewed"

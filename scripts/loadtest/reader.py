@@ -17,11 +17,13 @@ from loadtest.door import Door
 from loadtest.plan import Plan
 from loadtest.tally import Gauge, Tally
 from loadtest.trip import Fate, Place, Trip
-from loadtest.trouble import BY_DESIGN, NO_ERROR, Trouble
+from loadtest.trouble import BY_DESIGN, NO_ERROR, OF_SLOWNESS, Trouble
 
 PAUSE: Final = 1.0
 """Seconds before the next try where nobody says."""
 LONGEST_PAUSE: Final = 30.0
+PROVEN: Final = 1.0
+"""Seconds after which a stream that is open works; one that only tells to come back ends sooner."""
 CLOSES: Final = 3
 """Seconds that the server gets to end a stream after `done`."""
 UNCLOSED: Final = "unclosed"
@@ -97,12 +99,17 @@ class Reader:
                     if trouble.code == UNCLOSED:
                         self._tally.name("errors", UNCLOSED)
                     return
-                if trip.events > seen:
-                    works_since = time()
+                now = time()
+                if trip.events > seen or self._worked(trouble, trip):
+                    works_since = now
                 self._count(trouble)
-                if trouble.final or time() - works_since > self._plan.give_up:
+                if trouble.final or now - works_since > self._plan.give_up:
                     raise
                 await asyncio.sleep(self._pause(trouble, trip))
+
+    def _worked(self, trouble: Trouble, trip: Trip) -> bool:
+        """Whether all was well until now, also where no event was due."""
+        return trouble.code in BY_DESIGN or (self.watching and time() - trip.sent > PROVEN)
 
     async def _step(self, trip: Trip, *, only_start: bool) -> None:
         if trip.place is None:
@@ -129,6 +136,8 @@ class Reader:
             trip.place = Place(links.stream, links.events, trip.asked)
 
     async def _attach(self, trip: Trip, place: Place) -> None:
+        if not place.stream:
+            raise Trouble("no_location", final=True)
         self._counts.attaches += 1
         trip.asks()
         cursor = trip.frames.cursor
@@ -164,8 +173,8 @@ class Reader:
     async def _watch_stream(self, trip: Trip) -> None:
         self._watch(on=True)
         await self._door.streamed()
-        self._watch(on=False)
         trip.end_of_stream()
+        self._watch(on=False)
 
     # ---------------------------------------------------------------- account
 
@@ -180,11 +189,12 @@ class Reader:
     def _count(self, trouble: Trouble) -> None:
         self._watch(on=False)
         code = trouble.code
-        if code not in NO_ERROR:
+        by_design = code in BY_DESIGN or (self._slow and code in OF_SLOWNESS)
+        if not (by_design or code in NO_ERROR):
             self._tally.name("errors", code)
         if not trouble.final:
             self._tally.name("reconnects", code)
-            self._counts.retries += not (code in BY_DESIGN or (self._slow and code == "slow_consumer"))
+            self._counts.retries += not by_design
 
     def _pause(self, trouble: Trouble, trip: Trip) -> float:
         """Seconds until the next try: what the server asks for, spread a little."""

@@ -8,6 +8,8 @@ BY_DESIGN: Final = frozenset({"cut", "token_expired", "max_age"})
 """Ends that we or the server's rules make on purpose: neither an error nor a retry."""
 NO_ERROR: Final = BY_DESIGN | {"draining", "slow_consumer"}
 """Ends that the server announces, with nothing lost: a retry, but no error."""
+OF_SLOWNESS: Final = frozenset({"slow_consumer", "eof", "reset"})
+"""Ends that a reader who is slow on purpose brings upon itself: a server may cut off who reads nothing."""
 PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
