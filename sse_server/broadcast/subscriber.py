@@ -145,6 +145,8 @@ class Subscriber:
             missed = self._missed(page.head)
             if gap := judge(Cursor.at(before), page.head, missed=missed) or _never_seen(before, page.head):
                 self._read_to = _behind(gap, before, page.head)
+                if self._read_to.epoch != before.epoch:
+                    self._page.clear()  # of a log that is no more
                 self._page.append(_Hole(gap, self._read_to))
                 return True
         self._page.extend(page.events)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from sse_server import broadcast
 from sse_server.agents import Job, Registry, agent
 from sse_server.app import Server
 from sse_server.broadcast import BroadcasterConfig, Unsubscribed, get_sse_broadcaster
@@ -167,3 +168,24 @@ def test_the_package_itself_does_not_load_it() -> None:
     code = "import sys, sse_server; print('sse_server.broadcast' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
+
+
+def test_the_public_names_are_these() -> None:
+    assert broadcast.__all__ == [
+        "Broadcaster",
+        "BroadcasterConfig",
+        "EnhancedSSEBroadcaster",
+        "Ground",
+        "ProgressTracker",
+        "Publisher",
+        "SSEEvent",
+        "SSEEventBuilder",
+        "Subscriber",
+        "ThoughtProcessTracker",
+        "Unsubscribed",
+        "attach",
+        "detach",
+        "get_sse_broadcaster",
+    ]
+    assert all(hasattr(broadcast, name) for name in broadcast.__all__)
+    assert broadcast.Broadcaster is broadcast.EnhancedSSEBroadcaster

@@ -224,6 +224,23 @@ async def test_a_log_that_was_changed_elsewhere_is_looked_at_again_and_nothing_i
     assert numbers(got) == list(range(5))
 
 
+async def test_what_was_read_of_a_log_that_is_no_more_is_not_given_as_the_new_ones(
+    opened: Any, frame_of: FrameOf
+) -> None:
+    async with opened(max_history_per_session=5000) as broadcaster:
+        await asyncio.gather(
+            *(broadcaster.broadcast_event("s", {"type": "note", "data": {"n": n}}) for n in range(PAGE + 1))
+        )
+        subscriber = await broadcaster.add_subscriber("s")
+        for _ in range(PAGE - 1):
+            await subscriber.get()
+        await broadcaster._ground.store.clear(subscriber.key)  # and nobody is told
+        gap = frame_of(await subscriber.get(timeout=5))
+        assert (gap.type, gap.data["reason"]) == ("gap", "cleared")
+        await broadcaster.broadcast_event("s", {"type": "note", "data": {"n": -1}})
+        assert frame_of(await subscriber.get(timeout=5)).data["n"] == -1
+
+
 async def test_a_removed_subscriber_says_so_to_who_waits_and_to_who_comes(broadcaster: Broadcaster) -> None:
     async with broadcaster.subscribe("s") as subscriber:
         waiting = asyncio.create_task(subscriber.get())
