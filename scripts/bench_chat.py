@@ -3,7 +3,7 @@
 usage: python scripts/bench_chat.py [--streams 100] [--messages 100000] [--think 0] [--set SECTION.KEY=VALUE ...]
 
 The server runs as it is shipped, in a process of its own; the model is a server in this process that begins its answer
-`--think` seconds after it was asked, and takes two seconds for it. So many streams are open all the time: whenever one
+`--think` seconds after it was asked, and writes for eight. So many streams are open all the time: whenever one
 ends, the next chat begins. What is measured is from the request to the first token, as the client sees it.
 """
 # ruff: noqa: INP001, T201  (a script, and what it finds goes to the terminal)
@@ -36,9 +36,9 @@ from sse_server.config import Chat
 from sse_server.jobs import JobSpec
 
 USER = "anonymous"
-CHUNKS = 40
-ANSWER = 2.0
-ROUNDS = 4
+CHUNKS = 120
+ANSWER = 8.0
+ROUNDS = 2
 WORDS = [
     f"{'bcdfghklmnprstvz'[n % 16]}{'aeiou'[n % 5]}{'lmnrst'[n % 6]}{'aeiou'[n // 7 % 5]}{n}" for n in range(20_000)
 ]

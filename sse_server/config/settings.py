@@ -121,7 +121,7 @@ class Cors(Section, frozen=True):
 class Limits(Section, frozen=True):
     """What one user, and all users together, may have at a time."""
 
-    jobs_per_user: Annotated[Count, says("Active jobs of one user; one more is a 429.")] = 100
+    jobs_per_user: Annotated[Count, says("Active jobs of one user; one more is a 429.")] = 200
     starts_per_minute: Annotated[Size, says("Jobs one user may start in a minute, else a 429; 0 is no limit.")] = 1000
     publishes_per_minute: Annotated[
         Size, says("Events one user may publish in a minute, else a 429; 0 is no limit.")
@@ -134,7 +134,7 @@ class Limits(Section, frozen=True):
 class Jobs(Section, frozen=True):
     """How jobs are queued, run, ended and forgotten."""
 
-    concurrency: Annotated[Count, says("Jobs that run at the same time.")] = 64
+    concurrency: Annotated[Count, says("Jobs that run at the same time.")] = 256
     queue_size: Annotated[Count, says("Jobs that may wait for their turn; one more is a 503.")] = 1000
     timeout: Annotated[Span, says("Seconds a job may run when nobody says how long.")] = 600.0
     max_timeout: Annotated[Span, says("Most seconds that a request may ask for as its timeout.")] = 86_400.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sse_server.chat.surface import CHAT, ChatSurface
-from sse_server.events import Event, encode_fields
+from sse_server.encoding import encode_fields
+from sse_server.events import Event
 
 US = 1_704_074_400_000_000
 

@@ -87,7 +87,7 @@ def test_check_shows_each_setting_and_its_origin_and_no_secret(call: Call) -> No
     assert ["stream.retry_ms", "7", "the command line"] in rows
     assert ["log.level", "debug", "LOG_LEVEL"] in rows
     assert ["provider.api_key", "(secret)", "OPENAI_API_KEY"] in rows
-    assert ["jobs.concurrency", "64", "default"] in rows
+    assert ["jobs.concurrency", "256", "default"] in rows
     assert "sk-secret" not in checked.stdout + checked.stderr
     assert checked.stdout.splitlines()[-1] == "store: sqlite, opened and writable"
 
