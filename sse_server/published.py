@@ -6,8 +6,9 @@ import math
 import re
 from typing import Any, Final
 
+from sse_server.encoding import encode_fields
 from sse_server.errors import InvalidEvent
-from sse_server.events import CONTROL_TYPES, JOB_EVENTS, Draft, encode_fields, timestamp
+from sse_server.events import CONTROL_TYPES, JOB_EVENTS, Draft, timestamp
 
 TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 RESERVED: Final = frozenset({"connection", "keepalive"}) | CONTROL_TYPES | JOB_EVENTS.keys()

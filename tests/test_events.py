@@ -14,12 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw, Struct
 
+from sse_server.encoding import MAX_DEPTH, MAX_EVENT_BYTES, encode_fields
 from sse_server.errors import InvalidEvent
 from sse_server.events import (
     CONTROL_TYPES,
     JOB_EVENTS,
-    MAX_DEPTH,
-    MAX_EVENT_BYTES,
     RUNNER_TYPES,
     SESSION_PATTERN,
     START,
@@ -27,7 +26,6 @@ from sse_server.events import (
     AnyJobEvent,
     Event,
     EventId,
-    encode_fields,
     timestamp,
     without_none,
 )

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
-from sse_server.events import JOB_EVENTS, RUNNER_TYPES, Event, encode_fields
+from sse_server.encoding import encode_fields
+from sse_server.events import JOB_EVENTS, RUNNER_TYPES, Event
 from sse_server.jobs import (
     ACTIVE,
     TRANSITIONS,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
-from sse_server.events import encode_fields
+from sse_server.encoding import encode_fields
 from sse_server.jobs import MAX_ITEM_TEXT, MAX_ITEMS, MAX_TEXT, Work
 
 Said = tuple[str, dict[str, Any]]

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Raw
 
 from sse_server.agents.signature import kind_of, types_of
+from sse_server.encoding import MAX_EVENT_BYTES, encode_fields
 from sse_server.errors import AgentError, FieldError, InvalidEvent, InvalidInput, InvalidResult
-from sse_server.events import MAX_EVENT_BYTES, encode_fields
 
 MAX_NAME: Final = 128
 """Characters of an agent's name."""

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import defstruct
 from msgspec.structs import fields
 
+from sse_server.encoding import encode_fields
 from sse_server.errors import InvalidEvent
-from sse_server.events import CONTROL_TYPES, ENVELOPE, JOB_EVENTS, RUNNER_TYPES, TYPE_PATTERN, encode_fields
+from sse_server.events import CONTROL_TYPES, ENVELOPE, JOB_EVENTS, RUNNER_TYPES, TYPE_PATTERN
 
 RESERVED: Final = CONTROL_TYPES | RUNNER_TYPES | {"connection", "keepalive"}
 """Types that an agent can't emit: they speak of the stream, or of the job's life."""

@@ -9,9 +9,10 @@ import msgspec
 from msgspec import Struct, field
 
 from sse_server import sse
+from sse_server.encoding import encode_fields
 from sse_server.errors import InvalidEvent
 from sse_server.eventlog.order import now
-from sse_server.events import Event, EventId, encode_fields, timestamp
+from sse_server.events import Event, EventId, timestamp
 from sse_server.published import TYPE
 
 FIELDS: Final = frozenset({"type", "data", "ttl"})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from sse_server.events import Draft, encode_fields
+from sse_server.encoding import encode_fields
+from sse_server.events import Draft
 from sse_server.jobs import JobSpec
 
 

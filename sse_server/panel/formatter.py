@@ -9,7 +9,8 @@ from typing import Any, Final, Literal
 from msgspec import Struct, to_builtins
 
 from sse_server import sse
-from sse_server.events import encode_fields, timestamp
+from sse_server.encoding import encode_fields
+from sse_server.events import timestamp
 
 _ONE_LINE: Final = re.compile(r"[^\r\n\0]+")
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final
 from aiohttp import web
 from msgspec import Meta, Raw, Struct
 
+from sse_server.encoding import MAX_DEPTH, encode_fields
 from sse_server.errors import FieldError, InvalidEvent, InvalidInput
 from sse_server.eventlog import IdempotencyKey, Record
 from sse_server.eventlog.order import now
-from sse_server.events import MAX_DEPTH, encode_fields
 from sse_server.jobs import JobSpec, OnDisconnect, new_job_id
 from sse_server.routes.guard import user
 from sse_server.routes.house import house

@@ -7,9 +7,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from sse_server.encoding import encode_fields
 from sse_server.errors import AgentError, AgentUnknown, InvalidInput, JobFailed
 from sse_server.eventlog.order import now
-from sse_server.events import Draft, EndStatus, ErrorInfo, FinishReason, encode_fields, without_none
+from sse_server.events import Draft, EndStatus, ErrorInfo, FinishReason, without_none
 from sse_server.runner.body import AgentExit
 
 MAX_BACKOFF: Final = 60.0

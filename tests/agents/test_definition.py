@@ -12,8 +12,8 @@ from msgspec import Meta, Struct
 
 from sse_server import Job, agent
 from sse_server.agents import Agent
+from sse_server.encoding import MAX_DEPTH, MAX_EVENT_BYTES
 from sse_server.errors import AgentError, InvalidInput, InvalidResult
-from sse_server.events import MAX_DEPTH, MAX_EVENT_BYTES
 
 
 class Place(Struct, forbid_unknown_fields=True):

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import msgspec
 
+from sse_server.encoding import encode_fields
 from sse_server.eventlog import Claim, LogKey, Write
 from sse_server.eventlog.sqlite import SqliteStore
-from sse_server.events import Draft, encode_fields
+from sse_server.events import Draft
 from sse_server.jobs import JobSpec, new_job_id
 
 KEY = LogKey("ann", "s")

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from sse_server.encoding import encode_fields
 from sse_server.eventlog import (
     Claim,
     Figures,
@@ -28,7 +29,7 @@ from sse_server.eventlog import (
 )
 from sse_server.eventlog.memory import MemoryStore
 from sse_server.eventlog.sqlite import SqliteStore
-from sse_server.events import Draft, Event, encode_fields
+from sse_server.events import Draft, Event
 from sse_server.jobs import JobSpec, new_job_id
 
 STORES = ["memory", "sqlite"]

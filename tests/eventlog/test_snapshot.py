@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from sse_server.encoding import encode_fields
 from sse_server.eventlog import LogKey
-from sse_server.events import Draft, Event, encode_fields
+from sse_server.events import Draft, Event
 from sse_server.jobs import fold
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ import pytest
 from msgspec import Raw, Struct
 
 from sse_server.config import Stream
+from sse_server.encoding import encode_fields
 from sse_server.eventlog import Claim, Head, LogKey, Receipt, Retention, Store, Write
 from sse_server.eventlog.memory import MemoryStore
 from sse_server.eventlog.order import now
-from sse_server.events import START, Draft, Event, EventId, encode_fields
+from sse_server.events import START, Draft, Event, EventId
 from sse_server.hub import Cursor, Ending, Gap, Hub, Subscriber, View
 from sse_server.jobs import JobSpec, new_job_id
 

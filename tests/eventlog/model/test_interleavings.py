@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from msgspec import Raw
 
+from sse_server.encoding import encode_fields
 from sse_server.errors import Conflict, NotFound
 from sse_server.eventlog import JobFilter, LogKey, Store, Write
-from sse_server.events import Draft, encode_fields
+from sse_server.events import Draft
 from sse_server.jobs import ACTIVE, JobSpec, new_job_id
 
 if TYPE_CHECKING:
