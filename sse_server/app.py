@@ -42,7 +42,7 @@ from sse_server.routes.house import HOUSE, House
 from sse_server.routes.middleware import on_prepare, problems
 from sse_server.routes.openapi import ROUTES as ROUTE_TABLE
 from sse_server.routes.seats import Seats
-from sse_server.runner import Runner
+from sse_server.runner import Means, Runner
 from sse_server.tailor.agent import tailor
 
 ALL_ROUTES: Final = (*ROUTES, *ACTION_ROUTES, *CHAT_ROUTES, *PANEL_ROUTES)
@@ -59,17 +59,20 @@ class Server:
         self.hub = Hub(self.store, heartbeat=settings.stream.heartbeat_interval)
         self.llm = make_provider(settings)
         self.chat_file = ChatFile(chat_path(settings))
+        means = Means(
+            cadence=settings.emission,
+            llm=self.llm,
+            memory=Memories(self.chat_file, settings.chat).of,
+            telemetry=TelemetryRows(self.chat_file),
+        )
         self.runner = Runner(
             self.store,
             self.hub,
             registry,
             settings.jobs,
+            means,
             per_user=settings.limits.jobs_per_user,
             retry=settings.stream.retry_ms / 1000,
-            cadence=settings.emission,
-            llm=self.llm,
-            memory=Memories(self.chat_file, settings.chat).of,
-            telemetry=TelemetryRows(self.chat_file),
         )
         self.verifier = Verifier(settings.auth)
         self._doors: web.AppRunner

@@ -9,12 +9,12 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from sse_server.agents import Agent, Job, Memory, Outbox, Provider, Telemetry
-from sse_server.config import Emission
+from sse_server.agents import Agent, Outbox
 from sse_server.errors import AgentUnknown, JobFailed
 from sse_server.eventlog import Claim, LogKey, Receipt, Write
 from sse_server.hub import Hub
 from sse_server.runner import body
+from sse_server.runner.means import Means
 from sse_server.runner.outcome import CANCELLED, INTERRUPTED, TIMED_OUT, Outcome, backoff, failed, succeeded
 
 StopReason = Literal["cancelled", "timeout", "interrupted", "lost"]
@@ -36,18 +36,7 @@ class Attempt:
     no more; `cancelled` is True once somebody wants the job to end.
     """
 
-    def __init__(
-        self,
-        claim: Claim,
-        hub: Hub,
-        *,
-        grace: float,
-        durable: bool,
-        cadence: Emission,
-        llm: Provider | None,
-        memory: Memory | None,
-        telemetry: Telemetry | None,
-    ) -> None:
+    def __init__(self, claim: Claim, hub: Hub, means: Means, *, grace: float, durable: bool) -> None:
         loop = asyncio.get_running_loop()
         self.spec = claim.record.spec
         self.number = claim.record.state.attempt
@@ -66,17 +55,7 @@ class Attempt:
         self._stop: asyncio.Future[StopReason] = loop.create_future()
         self._fence: asyncio.Future[None] = loop.create_future()
         self._outbox = Outbox(partial(hub.mark, self))
-        self._job = Job(
-            id=self.spec.id,
-            session_id=self.spec.session,
-            attempt=self.number,
-            outbox=self._outbox,
-            cadence=cadence,
-            llm=llm,
-            memory=memory,
-            telemetry=telemetry,
-            request_id=self.spec.request_id,
-        )
+        self._job = means.job(self.spec, self.number, self._outbox)
 
     def take(self, limit: int) -> Write | None:
         """The hub's next batch."""

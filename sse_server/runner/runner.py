@@ -10,20 +10,20 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from aiojobs import Scheduler
 from msgspec import Struct
 
-from sse_server.agents import Memory, Provider, Registry, Telemetry
-from sse_server.config import Emission, Jobs
+from sse_server.agents import Registry
+from sse_server.config import Jobs
 from sse_server.errors import Draining, QueueFull, StoreUnavailable
 from sse_server.eventlog import IdempotencyKey, Record, Store, Submitted, Write
 from sse_server.hub import Hub
 from sse_server.jobs import JobSpec
 from sse_server.runner.attempt import Attempt
 from sse_server.runner.clerk import Clerk, key_of
+from sse_server.runner.means import Means
 from sse_server.runner.outcome import CANCELLED, INTERRUPTED
 from sse_server.runner.presence import Presence
 from sse_server.runner.slots import Slots
@@ -45,10 +45,7 @@ class Cancellation(Struct, frozen=True):
 
 
 class Runner:
-    """`per_user` bounds the active jobs of one user, `retry` (seconds) is what streams are told to wait.
-
-    `memory` makes what each job's agent may ask about its user's past.
-    """
+    """`per_user` bounds the active jobs of one user, `retry` (seconds) is what streams are told to wait."""
 
     def __init__(
         self,
@@ -56,13 +53,10 @@ class Runner:
         hub: Hub,
         registry: Registry,
         rules: Jobs,
+        means: Means,
         *,
         per_user: int,
         retry: float,
-        cadence: Emission,
-        llm: Provider | None = None,
-        memory: Callable[[JobSpec], Memory] | None = None,
-        telemetry: Telemetry | None = None,
     ) -> None:
         worker = f"{os.getpid()}-{os.urandom(4).hex()}"
         self.registry = registry
@@ -73,18 +67,7 @@ class Runner:
         self._rules = rules
         self._per_user = per_user
         self._clerk = Clerk(store, hub, self.presence)
-        self._slots = Slots(
-            store,
-            hub,
-            self._clerk,
-            registry,
-            rules,
-            worker=worker,
-            cadence=cadence,
-            llm=llm,
-            memory=memory,
-            telemetry=telemetry,
-        )
+        self._slots = Slots(store, hub, self._clerk, registry, rules, means=means, worker=worker)
         self._sweep = Sweep(store, hub, self._clerk, registry, rules, worker=worker, wake=self._slots.wake)
         self._hurry = asyncio.Event()
         self._scheduler: Scheduler

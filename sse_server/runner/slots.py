@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Final
 
 from aiojobs import Scheduler
 
-from sse_server.agents import Memory, Provider, Registry, Telemetry
-from sse_server.config import Emission, Jobs
+from sse_server.agents import Registry
+from sse_server.config import Jobs
 from sse_server.eventlog import Claim, Store, Write
 from sse_server.hub import Hub
-from sse_server.jobs import JobSpec
 from sse_server.runner.attempt import Attempt
 from sse_server.runner.clerk import Clerk, key_of
+from sse_server.runner.means import Means
 from sse_server.runner.outcome import CANCELLED
 
 CLAIMS: Final = 16
@@ -37,11 +36,8 @@ class Slots:
         registry: Registry,
         rules: Jobs,
         *,
+        means: Means,
         worker: str,
-        cadence: Emission,
-        llm: Provider | None,
-        memory: Callable[[JobSpec], Memory] | None,
-        telemetry: Telemetry | None,
     ) -> None:
         self.attempts: dict[str, Attempt] = {}
         self.claiming = asyncio.Lock()
@@ -53,11 +49,8 @@ class Slots:
         self._clerk = clerk
         self._registry = registry
         self._rules = rules
+        self._means = means
         self._worker = worker
-        self._cadence = cadence
-        self._llm = llm
-        self._memory = memory
-        self._telemetry = telemetry
         self._work = asyncio.Event()
 
     @property
@@ -98,16 +91,7 @@ class Slots:
         spec = claim.record.spec
         if claim.receipt and claim.draft:
             self._hub.stored(Write(key_of(claim.record), [claim.draft], spec.id, claim.lease), claim.receipt)
-        attempt = Attempt(
-            claim,
-            self._hub,
-            grace=self._rules.cancel_grace,
-            durable=self._store.durable,
-            cadence=self._cadence,
-            llm=self._llm,
-            memory=self._memory(spec) if self._memory else None,
-            telemetry=self._telemetry,
-        )
+        attempt = Attempt(claim, self._hub, self._means, grace=self._rules.cancel_grace, durable=self._store.durable)
         self.attempts[spec.id] = attempt
         self._clerk.presence.guard(spec)
         if claim.record.cancel_requested:

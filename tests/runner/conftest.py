@@ -21,7 +21,7 @@ from sse_server.eventlog.memory import MemoryStore
 from sse_server.eventlog.sqlite import SqliteStore
 from sse_server.hub import Hub
 from sse_server.jobs import JobSpec, OnDisconnect, new_job_id
-from sse_server.runner import Cancellation, Runner
+from sse_server.runner import Cancellation, Means, Runner
 
 Told = dict[str, Any]
 """An event as a reader gets it: its own fields, `type`, `seq` and `attempt`."""
@@ -141,9 +141,9 @@ async def works(
         hub,
         Registry(agents),
         Jobs(**{"cancel_grace": 0.05, **rules}),
+        Means(cadence=cadence or Emission()),
         per_user=per_user,
         retry=3.0,
-        cadence=cadence or Emission(),
     )
     await store.open(Nobody())
     hub.start()
