@@ -12,6 +12,8 @@ from benches.servers import BROWSER, USUAL, Other, Ours, get, missing
 
 MOST = {"bare": 12.0, "browser": 16.0}
 LEAST = 5000.0
+SETTLE = 11.0
+"""Seconds until what a server keeps for the beginning of a connection is gone."""
 
 
 async def measure(asked: Asked) -> list[Figure]:
@@ -32,11 +34,11 @@ async def measure(asked: Asked) -> list[Figure]:
 
 async def _idle(server: Ours | Other, requests: list[bytes], headers: str, most: float | None) -> list[Figure]:
     warm = await connect(server.port, requests[:20], Tally())
-    await asyncio.sleep(1)
+    await asyncio.sleep(SETTLE)
     before, cpu, began = server.memory(), server.cpu(), time.perf_counter()
     readers = await connect(server.port, requests, server.tally)
     seconds, cpu = time.perf_counter() - began, server.cpu() - cpu
-    await asyncio.sleep(1)
+    await asyncio.sleep(SETTLE)
     each = (server.memory() - before) / len(requests) / 1024
     with ExitStack() as stack:
         for reader in (*warm, *readers):

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -61,6 +60,8 @@ class Registry:
 
     def load_installed(self) -> None:
         """Add the agents of installed packages, by the entry-point group `sse_server.agents`. Raises `AgentError`."""
+        from importlib.metadata import entry_points  # noqa: PLC0415  (an agent's file must not wait for it)
+
         for point in entry_points(group=ENTRY_POINTS):
             with _explained(point.value):
                 one = point.load()

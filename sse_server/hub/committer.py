@@ -61,13 +61,18 @@ class Committer:
             await self._task
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._marked or not self._closing:
             await self._work.wait()
             self._work.clear()
             if batch := self._gather():
+                turn = loop.create_future()
+                loop.call_soon(turn.set_result, None)
                 receipts = await self._append([write for _, write in batch])
                 self._settle(batch, receipts)
-                await asyncio.sleep(0)  # a store that never waits would let a flood have the loop for itself
+                # A store that never waits would let a flood have the loop for itself. One that did gets the next batch
+                # now, before this one is written to its readers: both work at once.
+                await turn
 
     def _gather(self) -> list[tuple[Source, Write]]:
         batch: list[tuple[Source, Write]] = []

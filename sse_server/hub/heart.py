@@ -201,7 +201,7 @@ class Hub:
                 time = loop.time()
                 if subscriber.deadline and subscriber.deadline[0] <= time:
                     subscriber.end(subscriber.deadline[1])
-                elif subscriber.live and time - subscriber.beat_at >= self._heartbeat:
+                elif subscriber.beats and time - subscriber.beat_at >= self._heartbeat:
                     subscriber.beat(at)
                 if n % SLICE == SLICE - 1:
                     await asyncio.sleep(0)

@@ -94,6 +94,11 @@ class Subscriber:
         assert self.ending is not None
         return self.ending
 
+    @property
+    def beats(self) -> bool:
+        """Whether it needs heartbeats now: who reads the log is written to all the time, and is steady all the same."""
+        return self.live or self.view.surface.steady
+
     def end(self, why: Ending) -> None:
         """The stream is over; the first reason counts."""
         self.ending = self.ending or why
@@ -181,6 +186,8 @@ class Subscriber:
             self._backlog = page.head.last if page.head else 0
         self.epoch = page.head.epoch if page.head else ""
         self._show(page)
+        if page.head and page.passed < page.head.last:
+            await asyncio.sleep(0)  # not every store waits: a page a turn, and others get their events in between
 
     def _missed(self, cursor: Cursor, head: Head | None) -> int:
         """Up to where a history limit took published events from a reader of the whole session since it last looked."""
@@ -191,7 +198,8 @@ class Subscriber:
 
     def _show(self, page: Page) -> None:
         events = page.events
-        ends = next((n for n, event in enumerate(events, 1) if self.view.ends_with(event)), None)
+        dones = (n for n, event in enumerate(events, 1) if event.type == "done" and self.view.ends_with(event))
+        ends = next(dones, None)
         frames = self.view.render((Entry(event, {}) for event in events[:ends]), self.epoch)
         if frames:
             self._write(self.view.flush(frames))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 import msgspec
@@ -37,20 +38,32 @@ _OLDEST_KEPT: Final = "SELECT seq FROM events WHERE log = ? AND job = ? ORDER BY
 
 def append(connection: sqlite3.Connection, writes: Sequence[Write], retention: Retention) -> list[Receipt | None]:
     """Store the writes that are published or hold their job's lease."""
-    keep = retention.max_job_events
-    gathered = Gathered(connection, _most(keep))
     receipts: list[Receipt | None] = []
-    for write in writes:
-        if write.job_id and not any(draft.type in RUNNER_TYPES for draft in write.drafts):
-            receipts.append(gathered.add(write))
-            if gathered.crowded:
-                _store(connection, gathered, keep)
+    for plain, together in groupby(writes, _changes_no_state):
+        if plain:
+            receipts += _append_gathered(connection, list(together), retention.max_job_events)
             continue
-        _store(connection, gathered, keep)
-        publishing = not write.job_id
-        receipts.append(
-            publish(connection, write, retention.max_history) if publishing else append_to_job(connection, write, keep)
-        )
+        for write in together:
+            if write.job_id:
+                receipts.append(append_to_job(connection, write, retention.max_job_events))
+            else:
+                receipts.append(publish(connection, write, retention.max_history))
+    return receipts
+
+
+def _changes_no_state(write: Write) -> bool:
+    return bool(write.job_id) and not any(draft.type in RUNNER_TYPES for draft in write.drafts)
+
+
+def _append_gathered(connection: sqlite3.Connection, writes: Sequence[Write], keep: int) -> list[Receipt | None]:
+    gathered = Gathered(connection, _most(keep))
+    gathered.look(writes)
+    receipts = []
+    for n, write in enumerate(writes, 1):
+        receipts.append(gathered.add(write))
+        if gathered.crowded:
+            _store(connection, gathered, keep)
+            gathered.look(writes[n:])
     _store(connection, gathered, keep)
     return receipts
 
@@ -206,7 +219,7 @@ def read(
     passed, size, scanned, at = after, 0, 0, now()
     for scanned, event in enumerate(rows, 1):  # noqa: B007  (how far it came is asked below)
         passed = event[0]
-        if is_over(event[6], at):
+        if event[6] and is_over(event[6], at):
             continue
         if (job is None or event[2] == job) and (wanted is None or event[1] in wanted):
             found.append(event)
@@ -216,7 +229,9 @@ def read(
     else:
         passed = passed if scanned == SCAN_LIMIT else max(after, head.last)
     names = _job_ids(connection, {event[2] for event in found})
-    events = [Event(event[0], event[1], names[event[2]], *event[3:]) for event in found]
+    events = [
+        Event(seq, kind, names[n], attempt, time, body, expires) for seq, kind, n, attempt, time, body, expires in found
+    ]
     return Page(head, events, passed)
 
 
