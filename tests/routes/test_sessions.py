@@ -170,6 +170,9 @@ async def test_what_goes_from_between_a_jobs_events_is_a_gap_for_the_session_and
         job = await (await house.stream(job_id, "0")).all()
         assert [frame.type for frame in job] == ["job_queued", "job_started", "token", "done"]
 
+        gap = (await poll(house, "s", after=ids[0]))["gap"]
+        assert (gap["reason"], gap["first_available"]) == ("trimmed", late.frames[1].data["first_available"])
+        assert "gap" not in await poll(house, "s")
         pages, after = [], ids[0]
         while (page := await poll(house, "s", after=after, limit=1))["events"]:
             pages.append(page["events"][0]["type"])
@@ -183,9 +186,9 @@ async def test_a_cleared_session_says_so_to_who_reads_and_begins_anew(house: Hou
     old = await house.publish("s", content="old")
     stream = await house.session("s", replay="none")
     assert (await house.ask("DELETE", "/api/sessions/s")).status == 204
-    new = await house.publish("s", content="new")
     gap = await stream.next()
-    assert (gap.type, gap.data["reason"]) == ("gap", "cleared")
+    assert (gap.type, gap.data["reason"]) == ("gap", "cleared"), "at once, not with the next event"
+    new = await house.publish("s", content="new")
     assert await contents(stream, 1) == ["new"]
     late = await house.session("s", old)
     assert (await late.next()).data["reason"] == "cleared"
