@@ -46,9 +46,9 @@ def token(user: str, ttl: float = 60, **claims: object) -> str:
     return jwt.encode(good | claims, SECRET, algorithm="HS256")
 
 
-ANN: Final = token("ann", 600)
-BOB: Final = token("bob", 600)
-ADMIN: Final = token("root", 600, scope="admin stats")
+ANN: Final = token("ann", 86_400)
+BOB: Final = token("bob", 86_400)
+ADMIN: Final = token("root", 86_400, scope="admin stats")
 
 
 class Answer(Struct):

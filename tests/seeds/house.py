@@ -48,7 +48,7 @@ class House(Struct, frozen=True):
 
     def token(self, user: str, **claims: object) -> str:
         """A good token."""
-        good = {"sub": user, "aud": "authenticated", "exp": time.time() + 600}
+        good = {"sub": user, "aud": "authenticated", "exp": time.time() + 86_400}
         return jwt.encode(good | claims, self.secret, algorithm="HS256")
 
 
