@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 REQUIRE_ALL = bool(os.environ.get("SSE_TESTS_REQUIRE_ALL"))
+
+# A shell starts what runs in the background with SIGINT ignored, and children inherit that: Ctrl-C would press nothing.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # With REQUIRE_ALL a run is one that everybody can repeat: the same examples each time.
 settings.register_profile(
