@@ -94,9 +94,23 @@ async def test_secrets_are_in_no_report(load_test: LoadTest, tmp_path: Path) -> 
 
 
 def test_on_a_terminal_bars_show_the_streams_and_the_end(tmp_path: Path) -> None:
+    # Five seconds: the workers tell once a second, so bars may never show the streams of a shorter run.
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, SCRIPT, "--streams", "4", "--events", "30", "--rate", "20", "--ramp", "0"],
+        [
+            sys.executable,
+            SCRIPT,
+            "--streams",
+            "4",
+            "--events",
+            "100",
+            "--rate",
+            "20",
+            "--ramp",
+            "0",
+            "--target",
+            "ttft_p95=60000",
+        ],
         cwd=tmp_path,
         env=environment(TERM="xterm-256color"),
         stdout=subprocess.PIPE,
