@@ -22,23 +22,20 @@ def encode_fields(fields: dict[str, Any]) -> bytes:
     JSON, larger than `MAX_EVENT_BYTES` or deeper than `MAX_DEPTH`.
     """
     try:
-        body = _encoded(fields)
+        try:
+            body = _encode(fields)
+        except UnicodeEncodeError:
+            body = _encode(_mended(msgspec.to_builtins(fields, str_keys=True, enc_hook=_parsed)))
         if not _PLAIN.issuperset(map(type, fields.values())):
             body = _one_line(body)
     except (TypeError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise InvalidEvent(f"fields can't be written as JSON: {error}") from None
-    if len(body) > MAX_EVENT_BYTES:
-        raise InvalidEvent(f"an event of {len(body)} bytes is larger than {MAX_EVENT_BYTES}")
-    if len(body) > MAX_DEPTH and body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    size = len(body)
+    if size > MAX_EVENT_BYTES:
+        raise InvalidEvent(f"an event of {size} bytes is larger than {MAX_EVENT_BYTES}")
+    if size > MAX_DEPTH and body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         raise InvalidEvent(f"an event holds more than {MAX_DEPTH} objects and arrays within one another")
     return body
-
-
-def _encoded(fields: dict[str, Any]) -> bytes:
-    try:
-        return _encode(fields)
-    except UnicodeEncodeError:
-        return _encode(_mended(msgspec.to_builtins(fields, str_keys=True, enc_hook=_parsed)))
 
 
 def _mended(value: Any) -> Any:

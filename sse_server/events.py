@@ -211,13 +211,14 @@ class Event(Struct, frozen=True, gc=False):
 
     def json(self, session_id: str) -> bytes:
         """The event's JSON object, envelope first."""
-        seconds, micros = divmod(self.time, 1_000_000)
+        micros, body = self.time, self.body
+        seconds = micros // 1_000_000
+        time = f"{_second(seconds)}.{micros - seconds * 1_000_000:06}Z"
         envelope = (
             f'{{"type":"{self.type}","job_id":"{self.job_id}","session_id":"{session_id}",'
-            f'"seq":{self.seq},"attempt":{self.attempt},"timestamp":"{_second(seconds)}.{micros:06d}Z"'
-        )
-        body = self.body
-        return b"%b%b%b" % (envelope.encode(), b"," if len(body) > 2 else b"", body[1:])  # `{}` is two bytes
+            f'"seq":{self.seq},"attempt":{self.attempt},"timestamp":"{time}"'
+        ).encode()
+        return b"%b,%b" % (envelope, body[1:]) if len(body) > 2 else envelope + b"}"  # `{}` is two bytes
 
 
 def timestamp(time: int) -> str:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from sse_server.events import JOB_EVENTS
+from sse_server.events import JOB_EVENTS, Draft
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 CUSTOM: Final = "custom"
@@ -37,10 +37,10 @@ class Tally:
     def __init__(self) -> None:
         self.events: Counter[str] = Counter()
 
-    def count(self, types: Iterable[str]) -> None:
-        """One event of each of these types was stored."""
-        for name in types:
-            self.events[name if name in COUNTED else CUSTOM] += 1
+    def count(self, drafts: Iterable[Draft]) -> None:
+        """They were stored."""
+        for draft in drafts:
+            self.events[draft.type if draft.type in COUNTED else CUSTOM] += 1
 
 
 class Reading(Struct, eq=False):

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 
-def frame(body: bytes, *, event: bytes = b"", event_id: bytes = b"", retry: int | None = None) -> bytes:
+def frame(body: bytes, event: bytes = b"", event_id: bytes = b"", *, retry: int | None = None) -> bytes:
     """One event on the wire. `body` is one line of JSON; `event` and `event_id` hold no line end; `retry` is in ms."""
     if event_id and not event and retry is None:
         return b"data: %b\nid: %b\n\n" % (body, event_id)  # most frames

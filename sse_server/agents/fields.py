@@ -37,8 +37,9 @@ def checked(kind: object, values: dict[str, Any]) -> bytes:
     check = _CHECKS.get(kind) if isinstance(kind, str) else None
     if check is None:
         _check_name(kind)
-    if taken := ENVELOPE.intersection(values):
-        raise InvalidEvent(f"the server writes these fields of every event itself: {', '.join(sorted(taken))}")
+    if not ENVELOPE.isdisjoint(values):
+        taken = ", ".join(sorted(ENVELOPE.intersection(values)))
+        raise InvalidEvent(f"the server writes these fields of every event itself: {taken}")
     body = encode_fields(values)
     if check:
         try:

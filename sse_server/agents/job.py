@@ -18,6 +18,7 @@ from sse_server.agents.outbox import Outbox
 from sse_server.agents.progress import Progress
 from sse_server.agents.step import Step, ToolCall
 from sse_server.config import Emission
+from sse_server.encoding import encode_fields
 from sse_server.errors import InvalidEvent
 from sse_server.events import Draft, without_none
 
@@ -97,10 +98,9 @@ class Job:
         body = checked(type, fields)
         if type == "step_progress":
             # In the outbox's turn: of two threads that report a step, the later one must not tell less.
-            self.outbox.put(lambda: self._draft(type, checked(type, self._progress.raised(fields))))
+            self.outbox.put_in_turn(lambda: self._draft(type, checked(type, self._progress.raised(fields))))
         else:
-            draft = self._draft(type, body)
-            self.outbox.put(lambda: draft)
+            self.outbox.put(self._draft(type, body))
 
     def step(self, name: str, *, label: str | None = None, index: int | None = None, total: int | None = None) -> Step:
         """A step of the work, for `with` and `async with`; `index` (from 1) of `total` makes the job's percentage."""
@@ -114,8 +114,9 @@ class Job:
 
     def token(self, text: str, *, step: str | None = None, message_id: str | None = None) -> None:
         """A piece of the text that the job writes."""
-        if step is None and message_id is None:
-            self.emit("token", text=text)  # most events of most jobs
+        if step is None and message_id is None and type(text) is str:
+            # Most events: any text is as it should be.
+            self.outbox.put(Draft("token", encode_fields({"text": text}), time.time_ns() // 1000, self.attempt))
         else:
             self.emit("token", text=text, **without_none(step=step, message_id=message_id))
 

@@ -22,13 +22,18 @@ class Outbox:
     closed outbox takes nothing more: its job is cancelled, ended, or another attempt's.
     """
 
+    __slots__ = (
+        *("_awake", "_bytes", "_closed", "_drafts", "_lock", "_loop", "_loop_thread", "_put", "_room", "_settled"),
+        *("_taken", "_taken_bytes", "_waiting", "_wake"),
+    )
+
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._loop = asyncio.get_running_loop()
         self._loop_thread = get_ident()
         self._drafts: list[Draft] = []
         self._taken: list[Draft] = []
-        self._bytes = 0
+        self._bytes = self._taken_bytes = 0
         self._put = self._settled = 0
         self._lock = Lock()
         self._room: Condition | None = None
@@ -41,16 +46,21 @@ class Outbox:
         """Whether it refuses more."""
         return self._closed is not None
 
-    def put(self, draft: Callable[[], Draft]) -> None:
-        """Emit what `draft` makes once its place in the order is known.
-
-        Raises `JobCancelled` once closed; `OutboxFull` on the loop.
-        """
+    def put(self, draft: Draft) -> None:
+        """Emit. Raises `JobCancelled` once closed; `OutboxFull` on the loop."""
         with self._lock:
             if self._closed is not None or self._full:
                 self._wait_for_room()
-            self._add(draft())
-            was_awake, self._awake = self._awake, True
+            was_awake = self._add(draft)
+        if not was_awake:
+            self._notify()
+
+    def put_in_turn(self, draft: Callable[[], Draft]) -> None:
+        """Emit what `draft` makes once its place in the order is known; raises as `put` does, and what it raises."""
+        with self._lock:
+            if self._closed is not None or self._full:
+                self._wait_for_room()
+            was_awake = self._add(draft())
         if not was_awake:
             self._notify()
 
@@ -58,8 +68,7 @@ class Outbox:
         """The runner's last word behind all that was emitted; closes the outbox. On the loop only."""
         with self._lock:
             self._close("the job is over")
-            self._add(draft)
-            was_awake, self._awake = self._awake, True
+            was_awake = self._add(draft)
         if not was_awake:
             self._notify()
 
@@ -73,18 +82,19 @@ class Outbox:
         with self._lock:
             if len(self._drafts) < limit:
                 self._taken, self._drafts = self._drafts, []
+                self._taken_bytes = self._bytes
                 self._awake = False
             else:
                 self._taken, self._drafts = self._drafts[:limit], self._drafts[limit:]
+                self._taken_bytes = sum(len(draft.body) for draft in self._taken)
             return self._taken
 
     def settle(self) -> None:
         """What was taken is stored."""
         with self._lock:
-            for draft in self._taken:
-                self._bytes -= len(draft.body)
+            self._bytes -= self._taken_bytes
             self._settled += len(self._taken)
-            self._taken = []
+            self._taken, self._taken_bytes = [], 0
             if self._room:
                 self._room.notify_all()
         if self._waiting:
@@ -95,7 +105,7 @@ class Outbox:
         with self._lock:
             self._closed = "the job was taken over or has ended"
             self._drafts, self._taken = [], []
-            self._bytes = 0
+            self._bytes = self._taken_bytes = 0
             self._settled = self._put
             if self._room:
                 self._room.notify_all()
@@ -122,10 +132,13 @@ class Outbox:
     def _full(self) -> bool:
         return self._put - self._settled >= MAX_EVENTS or self._bytes >= MAX_BYTES
 
-    def _add(self, draft: Draft) -> None:
+    def _add(self, draft: Draft) -> bool:
+        """Whether `wake` was called for what is in it already."""
         self._drafts.append(draft)
         self._put += 1
         self._bytes += len(draft.body)
+        was_awake, self._awake = self._awake, True
+        return was_awake
 
     def _close(self, why: str) -> None:
         self._closed = self._closed or why

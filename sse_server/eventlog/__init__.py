@@ -36,6 +36,7 @@ from sse_server.eventlog.shapes import (
     Sessions,
     Submitted,
     Write,
+    events_of,
 )
 from sse_server.jobs import JobSpec
 
@@ -60,6 +61,7 @@ __all__ = [
     "Store",
     "Submitted",
     "Write",
+    "events_of",
 ]
 
 

@@ -18,7 +18,7 @@ LAST_OF_WRITE: Final = frozenset({"attempt_reset", "done"})
 """Behind these their writer has lost its lease."""
 
 
-class LogKey(Struct, frozen=True, gc=False):
+class LogKey(Struct, frozen=True, gc=False, cache_hash=True):
     """A log's name: sessions are named within a user."""
 
     user: str
@@ -67,15 +67,31 @@ class Write(Struct, frozen=True):
     delay: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.drafts or (self.job_id and any(draft.type in LAST_OF_WRITE for draft in self.drafts[:-1])):
+        drafts = self.drafts
+        if len(drafts) == 1:
+            return  # most writes
+        if not drafts or (self.job_id and not LAST_OF_WRITE.isdisjoint([draft.type for draft in drafts[:-1]])):
             raise ValueError("a write has events, and none behind its job's end")
 
 
+def events_of(write: Write, first: int) -> list[Event]:
+    """A write's drafts as the events that they become, the first of them with the seq `first`; a job's never expire."""
+    job_id, expire = write.job_id, not write.job_id
+    return [
+        Event(seq, draft.type, job_id, draft.attempt, draft.time, draft.body, draft.expires if expire else 0)
+        for seq, draft in enumerate(write.drafts, first)
+    ]
+
+
 class Receipt(Struct, frozen=True, gc=False):
-    """The log took a write: its first event has `seq` `first`, the others follow densely."""
+    """The log took a write: its first event has `seq` `first`, the others follow densely.
+
+    `events` are the same, from a store that has them at hand.
+    """
 
     epoch: str
     first: int
+    events: Sequence[Event] = ()
 
 
 class Record(Struct, frozen=True):

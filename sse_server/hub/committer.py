@@ -50,8 +50,9 @@ class Committer:
 
     def mark(self, source: Source) -> None:
         """The source has something; on the loop only."""
+        if not self._marked:
+            self._work.set()
         self._marked[source] = None
-        self._work.set()
 
     async def close(self) -> None:
         """Store what was marked before, then stop."""

@@ -14,14 +14,14 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from sse_server.eventlog import EventLog, LogKey, Page, Receipt, Write
+from sse_server.eventlog import EventLog, LogKey, Page, Receipt, Write, events_of
 from sse_server.eventlog.order import now
-from sse_server.events import Draft, Event
+from sse_server.events import Draft
 from sse_server.hub.committer import Committer, Source
 from sse_server.hub.resume import Cursor
 from sse_server.hub.subscriber import Ending, Sink, Subscriber
 from sse_server.hub.tail import Live, Tail
-from sse_server.hub.view import Entry, View
+from sse_server.hub.view import Made, View
 from sse_server.metrics import Tally
 
 SLICE: Final = 256
@@ -40,7 +40,7 @@ class Audience(Protocol):
         """It is over."""
 
 
-class _Run(Struct):
+class _Run(Struct, gc=False):
     """A run of events on its way to the subscribers of one view."""
 
     data: bytes
@@ -61,7 +61,7 @@ class Hub:
         self._heartbeat = heartbeat
         self._tails: dict[LogKey, Tail] = {}
         self._committer = Committer(eventlog, self.stored)
-        self._due: set[Tail] = set()
+        self._due: deque[Tail] = deque()
         self._runs: deque[_Run] = deque()
         self._flushing = False
         self._beats: asyncio.Task[None] | None = None
@@ -98,21 +98,18 @@ class Hub:
 
     def stored(self, write: Write, receipt: Receipt) -> None:
         """The log has taken a write: deliver it to whoever follows that log here."""
-        self.tally.count([draft.type for draft in write.drafts])
+        self.tally.count(write.drafts)
         tail = self._tails.get(write.key)
         if tail is None:
             return
-        job_id = write.job_id
-        events = [
-            Event(seq, draft.type, job_id, draft.attempt, draft.time, draft.body, draft.expires)
-            for seq, draft in enumerate(write.drafts, receipt.first)
-        ]
-        tail.push(events, receipt.epoch)
-        if tail.live:
-            self._due.add(tail)
-            self._schedule()
-        else:
+        tail.push(receipt.events or events_of(write, receipt.first), receipt.epoch)
+        if not tail.live:
             tail.flushed = tail.last or 0
+        elif not tail.due:
+            tail.due = True
+            self._due.append(tail)
+            if not self._flushing:
+                self._schedule()
 
     def changed(self, key: LogKey) -> None:
         """Another process changed that log."""
@@ -170,25 +167,25 @@ class Hub:
         return page
 
     def _schedule(self) -> None:
-        if not self._flushing:
-            self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+        self._flushing = True
+        asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
+        """A slice of what is due; what stays for the next turn gathers there what comes meanwhile."""
         self._flushing = False
-        for tail in self._due:
-            self._runs.extend(_runs(tail))
-        self._due.clear()
-        left = SLICE
+        while self._due and len(self._runs) < SLICE:
+            self._runs.extend(_runs(self._due.popleft()))
+        left, at = SLICE, asyncio.get_running_loop().time()
         while self._runs and left > 0:
-            run = self._runs[0]
-            now_due, run.to = (run.to, []) if len(run.to) <= left else (run.to[:left], run.to[left:])
-            for subscriber in now_due:
-                subscriber.deliver(run.data, run.before, run.last, complete=run.complete)
-            left -= len(now_due)
-            if not run.to:
-                self._runs.popleft()
-        if self._runs:
+            run = self._runs.popleft()
+            to = run.to
+            if len(to) > left:
+                to, run.to = to[:left], to[left:]
+                self._runs.appendleft(run)
+            for subscriber in to:
+                subscriber.deliver(run.data, run.before, run.last, at, complete=run.complete)
+            left -= len(to)
+        if self._runs or self._due:
             self._schedule()
 
     async def _beat(self) -> None:
@@ -210,14 +207,15 @@ class Hub:
 def _runs(tail: Tail) -> list[_Run]:
     """What is due to the live subscribers of a log, a run for each view."""
     before, last = tail.flushed, tail.last or 0
-    tail.flushed = last
-    entries = [Entry(event, {}) for event in tail.due(before)]
-    if not entries or entries[0].event.seq != before + 1:
+    tail.flushed, tail.due = last, False
+    events = tail.behind(before)
+    if not events or events[0].seq != before + 1:
         tail.part()  # more came in one turn than a tail holds: they read it from the log
         return []
-    runs = []
+    done = "done" in [event.type for event in events]
+    runs, made = [], Made() if len(tail.live) > 1 else None
     for view, subscribers in tail.live.items():
-        frames = view.render(entries, tail.epoch)
-        complete = view.ends and any(view.ends_with(entry.event) for entry in entries)
+        frames = view.render(events, tail.epoch, made)
+        complete = done and any(view.ends_with(event) for event in events)
         runs.append(_Run(view.flush(frames) if frames else b"", before, last, complete, list(subscribers)))
     return runs

@@ -16,7 +16,7 @@ from sse_server.eventlog.order import now
 from sse_server.events import EventId
 from sse_server.hub.resume import Cursor, Gap, judge
 from sse_server.hub.tail import Tail
-from sse_server.hub.view import Entry, View
+from sse_server.hub.view import View
 
 Ending = Literal["done", "gone", "max_age", "draining", "token_expired", "slow_consumer", "overloaded"]
 """Why a stream is over: complete, its client went away, or a reason that `reconnect` names."""
@@ -39,7 +39,19 @@ class Subscriber:
     """`position` is the seq of the last event that it has passed; its heartbeat counts from `beat_at`."""
 
     __slots__ = (
-        *("_backlog", "_evicted", "_loop", "_parted", "_read", "_sink", "_spoken", "beat_at", "cursor", "deadline"),
+        *(
+            "_backlog",
+            "_evicted",
+            "_loop",
+            "_parted",
+            "_read",
+            "_sink",
+            "_spoken",
+            "_steady",
+            "beat_at",
+            "cursor",
+            "deadline",
+        ),
         *("ending", "epoch", "live", "patient", "position", "tail", "view"),
     )
 
@@ -61,6 +73,7 @@ class Subscriber:
         self.patient = False
         """A stream that is not sent away while its job runs: a POST began it."""
         self._spoken = False
+        self._steady = view.surface.steady
         self._sink = sink
         self._read = read
         self._loop = asyncio.get_running_loop()
@@ -97,7 +110,7 @@ class Subscriber:
     @property
     def beats(self) -> bool:
         """Whether it needs heartbeats now: who reads the log is written to all the time, and is steady all the same."""
-        return self.live or self.view.surface.steady
+        return self.live or self._steady
 
     def end(self, why: Ending) -> None:
         """The stream is over; the first reason counts."""
@@ -119,15 +132,20 @@ class Subscriber:
         self.cursor, self.epoch, self.position = None, to.epoch, to.seq
         self._backlog = max(self._backlog, to.seq)
 
-    def deliver(self, data: bytes, before: int, last: int, *, complete: bool) -> None:
-        """Take a run of events from the hub; `before` and `last` are the seqs around it."""
+    def deliver(self, data: bytes, before: int, last: int, at: float, *, complete: bool) -> None:
+        """Take a run of events from the hub; `before` and `last` are the seqs around it, `at` is the loop's time."""
         if not self.live or self.position >= last:
             return  # it reads, or has read, them from the log
         if self.position != before:
             self.part()
             return
         self.position = last
-        kept_up = self._write(data) if data else True
+        kept_up = True
+        if data:
+            self._spoken = True
+            if not self._steady:
+                self.beat_at = at
+            kept_up = self._sink.write(data)
         if complete:
             self.end("done")
         elif not kept_up:
@@ -152,7 +170,7 @@ class Subscriber:
 
     def _write(self, data: bytes) -> bool:
         self._spoken = True
-        if not self.view.surface.steady:
+        if not self._steady:
             self.beat_at = self._loop.time()
         return self._sink.write(data)
 
@@ -200,7 +218,7 @@ class Subscriber:
         events = page.events
         dones = (n for n, event in enumerate(events, 1) if event.type == "done" and self.view.ends_with(event))
         ends = next(dones, None)
-        frames = self.view.render((Entry(event, {}) for event in events[:ends]), self.epoch)
+        frames = self.view.render(events[:ends], self.epoch)
         if frames:
             self._write(self.view.flush(frames))
         self.position = events[ends - 1].seq if ends else page.passed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from sse_server.eventlog import Head, LogKey, Page
@@ -11,13 +12,15 @@ from sse_server.hub.view import View
 
 MAX_EVENTS: Final = 512
 MAX_BYTES: Final = 256 * 1024
+SLACK: Final = 1.25
+"""How far it grows beyond them: cut at each event, a full tail would be moved in memory for each."""
 
 
 class Live(Protocol):
     """A subscriber that is served from the tail."""
 
-    def deliver(self, data: bytes, before: int, last: int, *, complete: bool) -> None:
-        """Write the events above `before` up to `last`; `complete`: its stream ends with them."""
+    def deliver(self, data: bytes, before: int, last: int, at: float, *, complete: bool) -> None:
+        """Write the events above `before` up to `last`; `at` is the loop's time, `complete`: its stream ends so."""
 
     def beat(self, time: int) -> None:
         """Keep the idle stream open."""
@@ -30,33 +33,36 @@ class Tail:
     """`events` are dense and end at `last`; a reader who needs what is older reads the log.
 
     `last` is None until somebody has read the log or it has grown: the tail does not know yet where the log stands.
-    `flushed` is the seq up to which the live subscribers were served.
+    `flushed` is the seq up to which the live subscribers were served, `due` whether they are about to be.
     """
 
-    __slots__ = ("_bytes", "_waiting", "epoch", "events", "flushed", "followers", "key", "last", "live")
+    __slots__ = ("_bytes", "_waiting", "due", "epoch", "events", "flushed", "followers", "key", "last", "live")
 
     def __init__(self, key: LogKey) -> None:
         self.key = key
         self.epoch = ""
         self.last: int | None = None
         self.flushed = 0
+        self.due = False
         self.events: list[Event] = []
         self.live: dict[View, set[Live]] = {}
         self.followers = 0
         self._bytes = 0
         self._waiting: set[asyncio.Future[None]] = set()
 
-    def push(self, events: list[Event], epoch: str) -> None:
+    def push(self, events: Sequence[Event], epoch: str) -> None:
         """Take what the log has stored. What was seen already is passed over; a hole forgets what stands before it."""
-        first, last = events[0].seq, events[-1].seq
+        first = events[0].seq
         if epoch != self.epoch or self.last is None or first > self.last + 1:
             self._restart(epoch, first - 1)
         assert self.last is not None
-        for event in events[max(0, self.last + 1 - first) :]:
+        if first <= self.last:
+            events = events[self.last + 1 - first :]
+        for event in events:
             self.events.append(event)
             self._bytes += len(event.body)
-        self.last = max(self.last, last)
-        if len(self.events) > MAX_EVENTS or self._bytes > MAX_BYTES:
+            self.last = event.seq
+        if len(self.events) > SLACK * MAX_EVENTS or self._bytes > SLACK * MAX_BYTES:
             self._shorten()
         if self._waiting:
             self.wake()
@@ -80,9 +86,9 @@ class Tail:
         """What follows `seq`, where the tail has all of it; `limit` is what the tail holds."""
         if self.last is None or not self.events or not self.events[0].seq - 1 <= seq <= self.last:
             return None
-        return Page(Head(self.epoch, 0, self.last), self.due(seq), self.last)
+        return Page(Head(self.epoch, 0, self.last), self.behind(seq), self.last)
 
-    def due(self, after: int) -> list[Event]:
+    def behind(self, after: int) -> list[Event]:
         """The events behind `after`, found from the end: most often it is the last one."""
         count = (self.last or 0) - after
         return self.events[-count:] if count > 0 else []

@@ -32,14 +32,11 @@ class Surface(Protocol):
         """What keeps an idle stream open; `time` is Unix microseconds."""
 
 
-class Entry(Struct):
-    """An event on its way, with the frames that were made of it, one a surface."""
-
-    event: Event
-    frames: dict[Surface, bytes]
+Made = dict[tuple[Surface, int], bytes]
+"""The frames of a log's events, by surface and seq."""
 
 
-class View(Struct, frozen=True):
+class View(Struct, frozen=True, cache_hash=True):
     """`job_id` and `types` filter (`done` always passes); `ends` closes behind that job's `done`.
 
     `padding` sends so many bytes behind every flush; `chunked` is the transfer coding of HTTP/1.1.
@@ -65,14 +62,16 @@ class View(Struct, frozen=True):
         """Whether the stream is complete with this event."""
         return self.ends and event.type == "done" and event.job_id == self.job_id
 
-    def render(self, entries: Iterable[Entry], epoch: str) -> bytes:
-        """The frames of what passes, in one run; empty when nothing does."""
-        frames = []
-        for entry in entries:
-            if self.shows(entry.event):
-                frame = entry.frames.get(self.surface)
+    def render(self, events: Iterable[Event], epoch: str, made: Made | None = None) -> bytes:
+        """The frames of what passes, in one run; empty when nothing does. Several views share what is `made`."""
+        surface, frames = self.surface, []
+        for event in events:
+            if self.shows(event):
+                frame = made.get((surface, event.seq)) if made else None
                 if frame is None:
-                    frame = entry.frames[self.surface] = self.surface.frame(entry.event, self.session, epoch)
+                    frame = surface.frame(event, self.session, epoch)
+                    if made is not None:
+                        made[surface, event.seq] = frame
                 frames.append(frame)
         return b"".join(frames)
 

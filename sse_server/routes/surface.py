@@ -39,7 +39,7 @@ class JobSurface(Struct, frozen=True):
     def frame(self, event: Event, session: str, epoch: str) -> bytes:
         """One event; its id stands last."""
         name = event.type.encode() if self.named else b""
-        return sse.frame(event.json(session), event=name, event_id=self.event_id(epoch, event.seq))
+        return sse.frame(event.json(session), name, self.event_id(epoch, event.seq))
 
     def event_id(self, epoch: str, seq: int) -> bytes:
         """The cursor behind an event."""

@@ -36,6 +36,11 @@ class Attempt:
     no more; `cancelled` is True once somebody wants the job to end.
     """
 
+    __slots__ = (
+        *("_delay", "_durable", "_fence", "_from_seq", "_grace", "_hub", "_job", "_lease", "_outbox", "_stop", "_work"),
+        *("cancelled", "concluded", "key", "number", "spec", "stopped", "unresponsive"),
+    )
+
     def __init__(self, claim: Claim, hub: Hub, means: Means, *, grace: float, durable: bool) -> None:
         loop = asyncio.get_running_loop()
         self.spec = claim.record.spec

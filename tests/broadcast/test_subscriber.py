@@ -140,7 +140,7 @@ async def test_one_that_lags_beyond_the_tail_still_gets_everything(opened: Any, 
 async def test_who_lags_beyond_the_history_is_told_of_the_gap(opened: Any, rest_of: Rest) -> None:
     async with opened(max_history_per_session=10) as broadcaster:
         subscriber = await broadcaster.add_subscriber("s")
-        count = MAX_EVENTS + 100
+        count = 2 * MAX_EVENTS
         for n in range(count):
             await broadcaster.broadcast_event("s", {"type": "note", "data": {"n": n}})
         gap, *kept = await rest_of(subscriber)
@@ -155,11 +155,11 @@ async def test_what_went_from_behind_a_jobs_event_is_a_gap_and_the_jobs_event_co
         spec = JobSpec(new_job_id(now()), "anonymous", "s", "any", Raw(b"1"), now(), 60.0)
         await broadcaster._ground.store.submit(spec, room=9, per_user=9)
         subscriber = await broadcaster.add_subscriber("s")
-        await publish(broadcaster, MAX_EVENTS + 10)
+        await publish(broadcaster, 2 * MAX_EVENTS)
         queued, gap, *kept = await rest_of(subscriber)
         assert (queued.type, queued.data["job_id"]) == ("job_queued", spec.id)
         assert (gap.type, gap.data["reason"]) == ("gap", "trimmed")
-        assert numbers(kept) == list(range(MAX_EVENTS + 7, MAX_EVENTS + 10))
+        assert numbers(kept) == list(range(2 * MAX_EVENTS - 3, 2 * MAX_EVENTS))
 
 
 async def test_an_event_past_its_ttl_is_left_out_and_no_gap(

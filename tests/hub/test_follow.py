@@ -189,7 +189,7 @@ async def test_what_is_trimmed_under_a_reader_who_lags_is_a_gap_to_him(
         await job.mark(*["token"] * 8)
         reader = heart.read(tape=tape_of(stuck=True))
         await until(lambda: reader.tape.seqs == list(range(1, 11)))
-        await job.mark(*["token"] * (MAX_EVENTS + 9))  # fewer than that, and the tail still had them all
+        await job.mark(*["token"] * (2 * MAX_EVENTS))  # fewer than that, and the tail still had them all
         head = await heart.head()
         assert head.trimmed > 10
         reader.tape.room.set()

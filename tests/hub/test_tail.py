@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sse_server.eventlog import Head, LogKey
 from sse_server.events import Event
 from sse_server.hub import Tail
-from sse_server.hub.tail import MAX_BYTES, MAX_EVENTS
+from sse_server.hub.tail import MAX_BYTES, MAX_EVENTS, SLACK
 
 if TYPE_CHECKING:
     from tests.hub.conftest import Beating, Heart
@@ -35,6 +35,15 @@ def test_a_tail_holds_the_latest_events_and_no_more_than_it_may() -> None:
     assert len(held(tail)) == 4
     tail.push(events(3 * MAX_EVENTS + 10, size=2 * MAX_BYTES), "e")
     assert len(held(tail)) == 1  # the latest one stays, however large
+
+
+def test_a_tail_that_grows_event_by_event_stays_near_its_bound() -> None:
+    tail = Tail(KEY)
+    for seq in range(1, 3 * MAX_EVENTS):
+        tail.push(events(seq), "e")
+        assert held(tail)[-1] == seq
+        assert len(tail.events) <= SLACK * MAX_EVENTS
+    assert len(tail.events) >= MAX_EVENTS
 
 
 def test_what_was_seen_is_passed_over_and_a_hole_forgets_what_stands_before_it() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sse_server.events import Event
 from sse_server.hub import View
-from sse_server.hub.view import Entry
+from sse_server.hub.view import Made
 
 if TYPE_CHECKING:
     from tests.hub.conftest import Digits
@@ -49,8 +49,9 @@ def test_only_its_own_jobs_done_ends_a_stream(digits: Digits) -> None:
 
 
 def test_equal_views_share_the_frames_of_an_event(digits: Digits) -> None:
-    entry = Entry(event(7), {})
-    assert View(digits, "s", types=frozenset({"note"})).render([entry], "e") == b"7 "
-    assert list(entry.frames.values()) == [b"7 "]
-    assert View(type(digits)(), "s").render([entry], "e") == b"7 "
-    assert len(entry.frames) == 1
+    made: Made = {}
+    assert View(digits, "s", types=frozenset({"note"})).render([event(7)], "e", made) == b"7 "
+    assert list(made.values()) == [b"7 "]
+    made[digits, 7] = b"seven "
+    assert View(type(digits)(), "s").render([event(7)], "e", made) == b"seven "
+    assert len(made) == 1

@@ -30,6 +30,7 @@ from sse_server.eventlog import (
     Sessions,
     Submitted,
     Write,
+    events_of,
 )
 from sse_server.eventlog.history import is_over
 from sse_server.eventlog.memory import sessions
@@ -74,33 +75,34 @@ class MemoryStore:
         """Always there."""
 
     async def append(self, writes: Sequence[Write]) -> list[Receipt | None]:
-        return [self._append(write) for write in writes]
+        at = now()
+        return [self._append_to_job(write, at) if write.job_id else self._publish(write, at) for write in writes]
 
-    def _append(self, write: Write) -> Receipt | None:
+    def _append_to_job(self, write: Write, at: int) -> Receipt | None:
         entry = self._jobs.get(write.job_id)
-        if write.job_id and (entry is None or entry.lease != write.lease or entry.state.done):
+        if entry is None or entry.lease != write.lease or entry.state.done:
             return None
-        eventlog = self._open_log(entry.key if entry else write.key)
-        first, count = eventlog.last + 1, len(write.drafts)
-        eventlog.touched = at = now()
-        for seq, draft in enumerate(write.drafts, first):
-            expires = 0 if entry else draft.expires
-            event = Event(seq, draft.type, write.job_id, draft.attempt, draft.time, draft.body, expires)
-            eventlog.add(event)
-            if entry:
-                entry.state.apply(event)
-        if entry:
-            entry.events += count
-            entry.bytes += sum(len(draft.body) for draft in write.drafts)
-            if write.drafts[-1].type in RUNNER_TYPES:
-                self._advance(entry, write.delay)
-            keep = self._retention.max_job_events
-            if entry.events > keep + keep // 10:
-                mine = [event.seq for event in eventlog.events if event.job_id == entry.spec.id]
-                self._trim_log(eventlog, mine[-keep] - 1)
-        elif (excess := len(eventlog.published) - self._retention.max_history) > 0:
+        eventlog = entry.eventlog
+        first = eventlog.last + 1
+        events = events_of(write, first)
+        eventlog.add(events, at)
+        entry.add(events)
+        if events[-1].type in RUNNER_TYPES:
+            self._advance(entry, write.delay)
+        keep = self._retention.max_job_events
+        if entry.events > keep + keep // 10:
+            mine = [event.seq for event in eventlog.events if event.job_id == write.job_id]
+            self._trim_log(eventlog, mine[-keep] - 1)
+        return Receipt(eventlog.epoch, first, events)
+
+    def _publish(self, write: Write, at: int) -> Receipt:
+        eventlog = self._open_log(write.key)
+        first = eventlog.last + 1
+        events = events_of(write, first)
+        eventlog.publish(events, at)
+        if (excess := len(eventlog.published) - self._retention.max_history) > 0:
             eventlog.evict(excess, at)
-        return Receipt(eventlog.epoch, first)
+        return Receipt(eventlog.epoch, first, events)
 
     def _open_log(self, key: LogKey) -> Log:
         return self._logs.get(key) or self._logs.setdefault(key, Log(new_epoch()))
@@ -111,7 +113,7 @@ class MemoryStore:
         if entry.state.status != "running":
             entry.lease = entry.worker = ""
         if entry.state.done:
-            self._logs[entry.key].active -= 1
+            entry.eventlog.active -= 1
             self._active[entry.spec.user] -= 1
             if not self._active[entry.spec.user]:
                 del self._active[entry.spec.user]
@@ -174,13 +176,13 @@ class MemoryStore:
         key = LogKey(spec.user, spec.session)
         eventlog = self._open_log(key)
         self._submitted += 1
-        entry = Entry(self._submitted, spec, JobState(), eventlog.epoch, bytes=len(bytes(spec.input)))
+        entry = Entry(self._submitted, spec, key, eventlog, JobState(), eventlog.epoch, bytes=len(bytes(spec.input)))
         eventlog.jobs += 1
         eventlog.active += 1
         self._jobs[spec.id] = entry
         self._active[spec.user] += 1
         draft = queued(spec, waiting)
-        receipt = self._append(Write(key, [draft], spec.id))
+        receipt = self._append_to_job(Write(key, [draft], spec.id), draft.time)
         if once:
             until = now() + int(self._retention.idempotency * 1e6)
             self._once[once.user, once.route, once.key] = _Once(once.digest, spec.id, until)
@@ -198,7 +200,7 @@ class MemoryStore:
         if entry is None:
             return None
         draft = started(entry.spec, entry.state.attempt)
-        receipt = self._append(Write(entry.key, [draft], entry.spec.id))
+        receipt = self._append_to_job(Write(entry.key, [draft], entry.spec.id), draft.time)
         self._lease(entry, worker)
         return Claim(self._record(entry), entry.lease, receipt, draft)
 
@@ -223,6 +225,8 @@ class MemoryStore:
         return self._record(entry, work=work) if entry else None
 
     def _record(self, entry: Entry, *, work: bool = False) -> Record:
+        if work:
+            entry.fold()
         state = copy(entry.state)
         state.work = msgspec.json.decode(msgspec.json.encode(state.work), type=Work) if work else Work()
         eventlog = self._logs.get(entry.key)

@@ -52,11 +52,15 @@ class Log(Struct):
         """The index of the first event with a higher seq."""
         return bisect_right(self.events, seq, key=_seq)
 
-    def add(self, event: Event) -> None:
-        """Put an event behind all others."""
-        self.events.append(event)
-        self.last = event.seq
-        if not event.job_id:
+    def add(self, events: list[Event], at: int) -> None:
+        """Put events behind all others, at that time."""
+        self.events += events
+        self.last, self.touched = events[-1].seq, at
+
+    def publish(self, events: list[Event], at: int) -> None:
+        """The same with events of no job."""
+        self.add(events, at)
+        for event in events:
             self.published.append((next(_arrivals), event))
             self.bytes += len(event.body)
             self.soonest = min(self.soonest, event.expires or NEVER)

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from sse_server.eventlog import JobFilter, LogKey
+from sse_server.eventlog.memory.log import Log
 from sse_server.eventlog.order import fair_turn, now
+from sse_server.events import RUNNER_TYPES, Event
 from sse_server.jobs import JobSpec, JobState
+
+FOLD: Final = 256
+"""Events after which a job's work is folded, asked for or not: who asks has no more to wait for."""
 
 
 class Entry(Struct):
-    """A job with what only the store knows of it; `n` counts the submitted jobs, times are Unix microseconds."""
+    """A job with what only the store knows of it; `n` counts the submitted jobs, times are Unix microseconds.
+
+    `key` names its log, `eventlog` is what it writes into: no other takes its place while the job is active. `events`
+    and `bytes` say what that holds of it, `unfolded` is not in the state's work yet.
+    """
 
     n: int
     spec: JobSpec
+    key: LogKey
+    eventlog: Log
     state: JobState
     epoch: str
     turn: int = 0
@@ -25,11 +37,29 @@ class Entry(Struct):
     cancel_requested: bool = False
     events: int = 0
     bytes: int = 0
+    unfolded: list[Event] = field(default_factory=list)
 
-    @property
-    def key(self) -> LogKey:
-        """Its log."""
-        return LogKey(self.spec.user, self.spec.session)
+    def add(self, events: list[Event]) -> None:
+        """Take what its log has stored of it. The work is folded for who asks for it, at the latest after `FOLD`."""
+        state = self.state
+        for event in events:
+            self.bytes += len(event.body)
+            if event.type in RUNNER_TYPES:
+                state.apply(event)
+                if event.type == "attempt_reset":
+                    self.unfolded.clear()
+            else:
+                self.unfolded.append(event)
+        self.events += len(events)
+        state.first, state.last = state.first or events[0].seq, events[-1].seq
+        if len(self.unfolded) >= FOLD:
+            self.fold()
+
+    def fold(self) -> None:
+        """Bring the state's work up to date."""
+        for event in self.unfolded:
+            self.state.work.apply(event.type, event.body)
+        self.unfolded.clear()
 
     def matches(self, which: JobFilter) -> bool:
         """Whether a listing shows it."""
