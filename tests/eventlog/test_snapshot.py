@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sse_server.encoding import encode_fields
 from sse_server.eventlog import LogKey
+from sse_server.eventlog.memory import MemoryStore
+from sse_server.eventlog.memory.queue import FOLD
 from sse_server.events import Draft, Event
 from sse_server.jobs import fold
 
@@ -32,6 +34,17 @@ def work(choose: random.Random, n: int) -> Draft:
     ]
     kind, fields = choose.choice(said)
     return Draft(kind, encode_fields(fields), 1_000_000 + n)
+
+
+async def test_a_job_that_nobody_asks_for_is_folded_now_and_then(bench_of: type[Bench]) -> None:
+    """Else who asks first would hold the loop for all that the job ever wrote."""
+    store = MemoryStore()
+    bench = bench_of(store)
+    claim = await bench.running()
+    for n in range(3 * FOLD):
+        assert await bench.tokens(claim, f"{n} ")
+        assert len(store._jobs[claim.record.spec.id].unfolded) < FOLD
+    assert (await bench.record(claim)).state.work.text == "".join(f"{n} " for n in range(3 * FOLD))
 
 
 async def test_the_state_is_the_fold_of_the_events_at_every_moment(bench: Bench) -> None:
