@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_server.eventlog import Write
+from sse_server.eventlog import LogKey, Write
+from sse_server.eventlog.order import now
 from sse_server.events import START, Draft, EventId
 from sse_server.hub import Cursor, View
 from sse_server.hub.tail import MAX_EVENTS
@@ -67,6 +68,15 @@ async def test_six_hundred_readers_get_every_event_once(heart: Heart, until: Unt
         await heart.publish(3)
     await until(lambda: all(reader.tape.seqs[-1] == 16 for reader in readers))
     assert all(reader.tape.seqs == list(range(1, 17)) for reader in readers)
+
+
+async def test_six_hundred_logs_that_grow_in_one_turn_all_reach_their_readers(heart: Heart, until: Until) -> None:
+    keys = [LogKey("ann", f"log-{n}") for n in range(600)]
+    readers = [heart.read(key=key) for key in keys]
+    await until(lambda: all(reader.at_rest for reader in readers))
+    draft = Draft("note", b"{}", now())
+    await asyncio.gather(*(heart.hub.publish(key, [draft]) for key in keys))
+    await until(lambda: all(reader.tape.seqs == [1] for reader in readers))
 
 
 async def test_a_large_fan_out_leaves_the_loop_free_between_its_slices(heart: Heart, until: Until) -> None:
