@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
+from collections.abc import Callable
 from typing import Any, Final, Literal
+from weakref import ref
 
 import msgspec
 
@@ -57,9 +58,9 @@ class Attempt:
         self._durable = durable
         self._delay = 0.0
         self._work: asyncio.Future[Any] | None = None
-        self._stop: asyncio.Future[StopReason] = loop.create_future()
+        self._over: asyncio.Future[StopReason | None] = loop.create_future()
         self._fence: asyncio.Future[None] = loop.create_future()
-        self._outbox = Outbox(partial(hub.mark, self))
+        self._outbox = Outbox(_waker(hub, self))
         self._job = means.job(self.spec, self.number, self._outbox)
 
     def take(self, limit: int) -> Write | None:
@@ -81,8 +82,8 @@ class Attempt:
         The first reason counts; one that comes after the agent has returned changes nothing about how that went.
         """
         self.cancelled = self.cancelled or why == "cancelled"
-        if not self._stop.done() and not (self._work and self._work.done()):
-            self._stop.set_result(why)
+        if not self._over.done() and not (self._work and self._work.done()):
+            self._over.set_result(why)
             self._outbox.close("the job was cancelled" if why == "cancelled" else f"the job is over: {why}")
 
     def fence(self) -> None:
@@ -105,7 +106,7 @@ class Attempt:
         return await self._conclude(await self._watch(agent), agent)
 
     def _start(self, agent: Agent | None) -> None:
-        if self._stop.done():
+        if self._over.done():
             self.stopped.set()
             return
         if agent is None:
@@ -115,16 +116,23 @@ class Attempt:
 
     async def _watch(self, agent: Agent | None) -> Outcome:
         work = self._work
+        why = await self._ending()
         if work and agent:
-            await asyncio.wait([work, self._stop], timeout=self.spec.timeout, return_when=asyncio.FIRST_COMPLETED)
-            if work.done() and not self._stop.done():
+            if why is None:
                 return self._outcome_of(work, agent)
-            self.stop("timeout")
             await self._stopping(work)
-        why = self._stop.result()
+        assert why is not None, "only an agent that has begun can return"
         # An agent that still runs must not meet its own next attempt; only the end of this process ends it for certain.
         retry = ENDS[why].retry and (why == "interrupted" or not self.unresponsive)
         return msgspec.structs.replace(ENDS[why], retry=retry)
+
+    async def _ending(self) -> StopReason | None:
+        """Why the agent has to stop; None: it has returned, or raised."""
+        timer = asyncio.get_running_loop().call_later(self.spec.timeout, self.stop, "timeout")
+        try:
+            return await self._over
+        finally:
+            timer.cancel()
 
     async def _stopping(self, work: asyncio.Future[Any]) -> None:
         if isinstance(work, asyncio.Task):
@@ -166,3 +174,16 @@ class Attempt:
         if not work.cancelled():
             work.exception()  # seen: what an agent raises after its end is nobody's news
         self.stopped.set()
+        if not self._over.done():
+            self._over.set_result(None)
+
+
+def _waker(hub: Hub, attempt: Attempt) -> Callable[[], None]:
+    """Marks the attempt for the hub. It does not hold it: a circle would be left to the collector, one for each job."""
+    held = ref(attempt)
+
+    def wake() -> None:
+        if attempt := held():
+            hub.mark(attempt)
+
+    return wake

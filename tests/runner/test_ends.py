@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 from threading import Event, Thread
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from sse_server import Job, JobCancelled, JobFailed, agent
 from sse_server.agents import Agent
+from sse_server.runner.attempt import Attempt
 from tests.agents.clock import in_no_time
 from tests.runner.conftest import Told, Works, works
 
@@ -286,3 +288,35 @@ async def test_input_that_an_agents_next_version_does_not_take_ends_the_job(tmp_
     async with works(Agent("a", after), path=path) as bench:
         assert (await bench.ended(waiting))[-1]["error"]["code"] == "invalid_input"
         await bench.idle()
+
+
+async def test_an_ended_job_is_gone_without_a_collection_of_garbage() -> None:
+    """An attempt, its outbox and its agent's `Job` would else be a circle: twenty objects of each job."""
+
+    @agent("on the loop")
+    async def on_the_loop(_: Any, job: Job) -> None:
+        job.token("a")
+
+    @agent("in a thread")
+    def in_a_thread(_: Any, job: Job) -> None:
+        job.token("a")
+
+    @agent("stopped")
+    async def stopped(_: Any, __: Job) -> None:
+        await asyncio.Event().wait()
+
+    async with works(on_the_loop, in_a_thread, stopped) as work:
+        gc.collect()
+        gc.disable()
+        try:
+            for name in ("on the loop", "in a thread", "stopped") * 5:
+                spec = await work.submit(name)
+                if name == "stopped":
+                    await work.told(spec, "job_started")
+                    await work.cancel(spec, wait=5.0)
+                await work.ended(spec)
+            await work.idle()
+            left = [one for one in gc.get_objects() if isinstance(one, Attempt)]
+        finally:
+            gc.enable()
+    assert len(left) <= 1, "what the hub has stored last, it holds until it stores again"
