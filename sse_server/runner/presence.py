@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -32,13 +31,16 @@ class Presence:
         self._cancel = cancel
         self._retry = retry
         self._guards: dict[LogKey, dict[str, _Guard]] = {}
-        self._watching: dict[LogKey, Counter[str | None]] = {}
+        self._watching: dict[tuple[LogKey, str | None], int] = {}
         self._expected: dict[tuple[LogKey, str | None], asyncio.TimerHandle] = {}
 
     def guard(self, spec: JobSpec) -> None:
         """Watch over the watchers of a job, unless it runs on without them."""
-        policy, key = spec.on_disconnect, LogKey(spec.user, spec.session)
-        if policy == "continue" or spec.id in self._guards.get(key, {}):
+        policy = spec.on_disconnect
+        if policy == "continue":
+            return
+        key = LogKey(spec.user, spec.session)
+        if spec.id in self._guards.get(key, {}):
             return
         patience = policy.cancel_after if isinstance(policy, CancelAfter) else 0.0
         # `cancel` waits for the first stream; `cancel_after` counts from the job's creation.
@@ -48,6 +50,8 @@ class Presence:
 
     def release(self, spec: JobSpec) -> None:
         """The job is over."""
+        if spec.on_disconnect == "continue":
+            return
         key = LogKey(spec.user, spec.session)
         guard = self._guards.get(key, {}).pop(spec.id, None)
         if guard and guard.timer:
@@ -95,29 +99,27 @@ class Presence:
         self._leave(key, job_id)
 
     def _enter(self, key: LogKey, job_id: str | None) -> None:
-        self._watching.setdefault(key, Counter())[job_id] += 1
+        self._watching[key, job_id] = self._watching.get((key, job_id), 0) + 1
         for guard in self._concerned(key, job_id):
             if guard.timer:
                 guard.timer.cancel()
                 guard.timer = None
 
     def _leave(self, key: LogKey, job_id: str | None) -> None:
-        counts = self._watching[key]
-        counts[job_id] -= 1
-        if not counts[job_id]:
-            del counts[job_id]
-        if not counts:
-            del self._watching[key]
+        left = self._watching.pop((key, job_id)) - 1
+        if left:
+            self._watching[key, job_id] = left
         for guard in self._concerned(key, job_id):
             self._count_down(key, guard)
 
     def _concerned(self, key: LogKey, job_id: str | None) -> list[_Guard]:
-        guards = self._guards.get(key, {})
+        guards = self._guards.get(key)
+        if not guards:
+            return []
         return [guard for guard in guards.values() if job_id in {None, guard.job_id}]
 
     def _watched(self, key: LogKey, job_id: str) -> bool:
-        counts = self._watching.get(key)
-        return bool(counts and (counts[None] or counts[job_id]))
+        return (key, None) in self._watching or (key, job_id) in self._watching
 
     def _count_down(self, key: LogKey, guard: _Guard) -> None:
         if guard.armed and not self._watched(key, guard.job_id):
