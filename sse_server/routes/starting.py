@@ -63,7 +63,7 @@ def _spec(request: web.Request, start: StartJob) -> JobSpec:
         created=at,
         timeout=start.timeout or agent.timeout or rules.timeout,
         on_disconnect=start.on_disconnect,
-        metadata=_small(start.metadata),
+        metadata=_small(start.metadata) if start.metadata else {},
         request_id=request[REQUEST_ID],
     )
 

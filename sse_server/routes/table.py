@@ -87,6 +87,8 @@ async def _expect(request: web.Request) -> None:
 
 async def _whole(request: web.Request) -> bytes:
     """The body; a client that dawdles with it is told so."""
+    if request.content.is_eof():
+        return await request.read()  # all of it has come: nothing is waited for, and most are small
     try:
         async with asyncio.timeout(house(request).settings.server.body_timeout):
             return await request.read()
