@@ -9,20 +9,21 @@ import re
 from typing import Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestPayloadError
+from multidict import istr
 
 from sse_server.errors import Draining, InvalidInput, NotFound, Problem, ServerError, TooLarge
 
-HEADER: Final = "X-Request-Id"
+HEADER: Final = istr("X-Request-Id")  # as an `istr` a name is prepared once, not for each answer
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
-ALWAYS: Final = {"Server": "sse-server", "Vary": "Origin", "X-Content-Type-Options": "nosniff"}
+ALWAYS: Final = {hdrs.SERVER: "sse-server", hdrs.VARY: "Origin", istr("X-Content-Type-Options"): "nosniff"}
 """No version: that is for whoever runs the server to know. And no cache may hand one origin's answer to another."""
 PRIVATE: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
+    hdrs.CACHE_CONTROL: "no-store",
+    istr("Content-Security-Policy"): "default-src 'none'; frame-ancestors 'none'",
+    istr("Referrer-Policy"): "no-referrer",
 }
 """Answers are a user's own: not to be kept by a cache, nor to be run or framed as a page."""
 
@@ -107,8 +108,9 @@ def _answer(said: Problem, retry_after: float | None) -> web.Response:
 
 async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
     """Headers of every answer, streams too: a middleware would add them too late."""
-    response.headers.setdefault(HEADER, request.get(REQUEST_ID) or new_request_id())
-    response.headers.update(ALWAYS)
-    if response.content_type != "text/event-stream":
+    headers = response.headers
+    headers.setdefault(HEADER, request.get(REQUEST_ID) or new_request_id())
+    headers.update(ALWAYS)
+    if headers.get(hdrs.CONTENT_TYPE) != "text/event-stream":
         for name, value in PRIVATE.items():
-            response.headers.setdefault(name, value)
+            headers.setdefault(name, value)
