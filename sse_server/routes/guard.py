@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from msgspec import Struct
 
 from sse_server.auth import CSRF_COOKIE, Callers, Csrf, Identity, Rate, Tickets
@@ -34,7 +34,8 @@ class Guard(Struct, frozen=True):
         """Let the request through, as somebody. Raises `Unauthenticated`, `Forbidden`, `NotFound`."""
         if access == "public" or (access == "metrics" and self.public_metrics):
             return
-        headers, cookies = request.headers, request.cookies
+        headers = request.headers
+        cookies = request.cookies if hdrs.COOKIE in headers else {}  # else each open stream keeps an empty one
         match access:
             case "job" | "session":
                 ticket, name = request.query.get("ticket"), request.match_info[f"{access}_id"]
