@@ -38,8 +38,8 @@ class Attempt:
     """
 
     __slots__ = (
-        *("_delay", "_durable", "_fence", "_from_seq", "_grace", "_hub", "_job", "_lease", "_outbox", "_stop", "_work"),
-        *("cancelled", "concluded", "key", "number", "spec", "stopped", "unresponsive"),
+        *("__weakref__", "_delay", "_durable", "_fence", "_from_seq", "_grace", "_hub", "_job", "_lease", "_outbox"),
+        *("_over", "_work", "cancelled", "concluded", "key", "number", "spec", "stopped", "unresponsive"),
     )
 
     def __init__(self, claim: Claim, hub: Hub, means: Means, *, grace: float, durable: bool) -> None:
