@@ -109,11 +109,11 @@ class JobStore(Protocol):
         `IdempotencyMismatch` when `once` was used with another body.
         """
 
-    async def claim(self, worker: str, lease_for: float) -> Claim | None:
-        """Lease the next job, round robin over the users who wait, and log its `job_started`.
+    async def claim(self, worker: str, lease_for: float, most: int = 1) -> list[Claim]:
+        """Lease the next jobs, up to `most`, round robin over the users who wait, and log their `job_started`.
 
         `worker` is a word that no other process has, nor this one before it was restarted. A caller that is cancelled
-        leaves a job that runs nowhere, until another worker reclaims it.
+        leaves jobs that run nowhere, until another worker reclaims them.
         """
 
     async def renew(self, worker: str, lease_for: float) -> None:

@@ -18,7 +18,7 @@ from sse_server.runner.means import Means
 from sse_server.runner.outcome import CANCELLED
 
 CLAIMS: Final = 16
-"""Jobs that are claimed at once: one group commit takes them all."""
+"""Jobs that are claimed at once."""
 PAUSE: Final = 1.0
 """Seconds until a store that failed is asked again."""
 
@@ -67,24 +67,22 @@ class Slots:
         while True:
             await self._work.wait()
             self._work.clear()
-            wanted = min(1, self.free)
-            while wanted and await self._claim(wanted, scheduler) == wanted:
-                wanted = min(self.free, CLAIMS)
+            while (wanted := min(self.free, CLAIMS)) and await self._claim(wanted, scheduler) == wanted:
+                pass
 
     async def _claim(self, wanted: int, scheduler: Scheduler) -> int:
         """Up to so many jobs, asked for at once; how many came."""
         async with self.claiming:
             self.reserved = wanted
-            asked = (self._store.claim(self._worker, self._rules.lease) for _ in range(wanted))
-            answers = await asyncio.gather(*asked, return_exceptions=True)
-            claims = [answer for answer in answers if isinstance(answer, Claim)]
+            try:
+                claims = await self._store.claim(self._worker, self._rules.lease, wanted)
+            except Exception:
+                logger.exception("no job could be claimed")
+                asyncio.get_running_loop().call_later(PAUSE, self.wake)
+                claims = []
             for claim in claims:
                 await self._begin(claim, scheduler)
             self.reserved = 0
-        for error in answers:
-            if isinstance(error, BaseException):
-                logger.error("no job could be claimed", exc_info=error)
-                asyncio.get_running_loop().call_later(PAUSE, self.wake)
         return len(claims)
 
     async def _begin(self, claim: Claim, scheduler: Scheduler) -> None:

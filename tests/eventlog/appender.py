@@ -54,8 +54,7 @@ async def begin(store: SqliteStore) -> Claim:
     created = time.time_ns() // 1000
     spec = JobSpec(new_job_id(created), KEY.user, KEY.session, "echo", msgspec.Raw(b"{}"), created, 60.0)
     await store.submit(spec, room=1, per_user=1)
-    claim = await store.claim(str(os.getpid()), 60.0)
-    assert claim
+    (claim,) = await store.claim(str(os.getpid()), 60.0)
     return claim
 
 

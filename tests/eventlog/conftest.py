@@ -91,8 +91,7 @@ class Bench:
 
     async def claim(self, worker: str = "worker") -> Claim:
         """The next job's lease; there must be one."""
-        claim = await self.store.claim(worker, 60.0)
-        assert claim is not None
+        (claim,) = await self.store.claim(worker, 60.0)
         return claim
 
     async def running(self, user: str = "ann", session: str = "", *, agent: str = "echo") -> Claim:

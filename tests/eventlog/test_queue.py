@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sse_server.errors import QueueFull, TooManyJobs
-from sse_server.eventlog import LogKey
+from sse_server.eventlog import LogKey, Receipt
 
 if TYPE_CHECKING:
     from tests.eventlog.conftest import Bench, Opened
@@ -50,13 +50,13 @@ async def test_a_claimed_job_runs_and_says_so(bench: Bench) -> None:
     assert claim.receipt
     assert claim.receipt.first == 2
     assert await bench.store.queued() == []
-    assert await bench.store.claim("worker", 60.0) is None
+    assert await bench.store.claim("worker", 60.0) == []
 
 
 async def test_nothing_waits_nothing_is_claimed(bench: Bench) -> None:
-    assert await bench.store.claim("worker", 60.0) is None
+    assert await bench.store.claim("worker", 60.0) == []
     await bench.ended()
-    assert await bench.store.claim("worker", 60.0) is None
+    assert await bench.store.claim("worker", 60.0) == []
 
 
 async def test_a_full_queue_says_no_at_once_and_leaves_no_trace(bench: Bench) -> None:
@@ -97,10 +97,40 @@ async def test_of_many_at_once_exactly_as_many_as_fit_are_taken(bench: Bench) ->
 async def test_a_job_is_claimed_once(bench: Bench) -> None:
     for _ in range(10):
         await bench.submit()
-    claims = await asyncio.gather(*(bench.store.claim(f"worker {n}", 60.0) for n in range(30)))
-    jobs = [claim.record.spec.id for claim in claims if claim]
+    answers = await asyncio.gather(*(bench.store.claim(f"worker {n}", 60.0, n % 3 + 1) for n in range(30)))
+    claims = [claim for answer in answers for claim in answer]
+    jobs = [claim.record.spec.id for claim in claims]
     assert len(jobs) == len(set(jobs)) == 10
-    assert len({claim.lease for claim in claims if claim}) == 10
+    assert len({claim.lease for claim in claims}) == 10
+
+
+async def test_jobs_that_are_claimed_together_are_each_as_if_claimed_alone(bench: Bench) -> None:
+    """Two of one session among them: each has its own number, and its record stands behind its own start."""
+    for user, session in (("ann", "s"), ("ann", "s"), ("ann", ""), ("bob", "b")):
+        await bench.submit(user, session)
+    first, *others = claims = await bench.store.claim("worker", 60.0, 3)
+    assert [claim.record.spec.user for claim in claims] == ["ann", "bob", "ann"]
+    assert first.record.head
+    for claim in claims:
+        record, receipt = claim.record, claim.receipt
+        assert receipt
+        assert record.head
+        assert (record.state.status, record.state.attempt_seq, record.state.last) == (
+            "running",
+            receipt.first,
+            receipt.first,
+        )
+        assert record.state.started == claim.draft.time if claim.draft else False
+        assert (record.head.epoch, record.head.last) == (receipt.epoch, receipt.first)
+        assert record.head.epoch == record.epoch == receipt.epoch
+        assert await bench.tokens(claim, "mine")
+        assert (await bench.record(claim)).state.first == record.state.first
+    assert (first.receipt, others[1].receipt) == (Receipt(first.record.epoch, 3), Receipt(first.record.epoch, 4))
+    assert [event.type for event in await bench.events(LogKey("ann", "s"))] == [
+        *("job_queued", "job_queued", "job_started", "job_started", "token", "token")
+    ]
+    assert [claim.record.spec.user for claim in await bench.store.claim("worker", 60.0, 9)] == ["ann"]
+    assert await bench.store.claim("worker", 60.0, 9) == []
 
 
 async def test_one_users_jobs_are_taken_in_the_order_they_came(bench: Bench) -> None:
@@ -152,7 +182,7 @@ async def test_a_job_that_ended_while_it_waited_is_not_claimed(bench: Bench) -> 
     assert receipt
     assert [record.spec.id for record in await bench.store.queued()] == [second.record.spec.id]
     assert (await bench.claim()).record.spec.id == second.record.spec.id
-    assert await bench.store.claim("worker", 60.0) is None
+    assert await bench.store.claim("worker", 60.0) == []
     record = await bench.store.load(spec.id)
     assert record
     assert record.state.status == "cancelled"
@@ -182,11 +212,11 @@ async def test_a_retried_job_waits_its_turn_among_its_users_jobs(bench: Bench) -
 async def test_a_retry_may_have_to_wait_and_holds_back_nobody(bench: Bench) -> None:
     claim = await bench.running()
     await bench.reset(claim, delay=3600)
-    assert await bench.store.claim("worker", 60.0) is None
+    assert await bench.store.claim("worker", 60.0) == []
     assert [record.spec.id for record in await bench.store.queued()] == [claim.record.spec.id]
     other = await bench.submit()
     assert (await bench.claim()).record.spec.id == other.record.spec.id
-    assert await bench.store.claim("worker", 60.0) is None
+    assert await bench.store.claim("worker", 60.0) == []
 
 
 @settings(max_examples=25)

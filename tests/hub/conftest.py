@@ -197,8 +197,7 @@ class Heart:
         job_id = new_job_id(now())
         spec = JobSpec(job_id, "ann", session, "any", Raw(b"1"), now(), 60.0)
         await self.store.submit(spec, room=100, per_user=100)
-        claim = await self.store.claim("me", 60.0)
-        assert claim
+        (claim,) = await self.store.claim("me", 60.0)
         assert claim.record.spec.id == job_id
         return Pen(self.hub, claim)
 

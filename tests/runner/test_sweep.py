@@ -49,8 +49,7 @@ class Left:
 
     async def running(self, name: str, **options: Any) -> Claim:
         await self.queued(name, **options)
-        claim = await self.store.claim("a worker that died", 60)
-        assert claim is not None
+        (claim,) = await self.store.claim("a worker that died", 60)
         assert await self.write(claim, Draft("token", b'{"text":"lost"}', 0, claim.record.state.attempt))
         return claim
 

@@ -195,10 +195,13 @@ class MemoryStore:
             raise IdempotencyMismatch("this Idempotency-Key was used with another body")
         return entry
 
-    async def claim(self, worker: str, lease_for: float) -> Claim | None:
-        entry = self._queue.next()
-        if entry is None:
-            return None
+    async def claim(self, worker: str, lease_for: float, most: int = 1) -> list[Claim]:
+        claims: list[Claim] = []
+        while len(claims) < most and (entry := self._queue.next()):
+            claims.append(self._claim(entry, worker))
+        return claims
+
+    def _claim(self, entry: Entry, worker: str) -> Claim:
         draft = started(entry.spec, entry.state.attempt)
         receipt = self._append_to_job(Write(entry.key, [draft], entry.spec.id), draft.time)
         self._lease(entry, worker)

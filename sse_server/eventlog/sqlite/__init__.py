@@ -117,8 +117,8 @@ class SqliteStore:
             partial(queue.submit, spec=spec, room=room, per_user=per_user, once=once, retention=self._retention)
         )
 
-    async def claim(self, worker: str, lease_for: float) -> Claim | None:
-        return await self._write(partial(queue.claim, worker=worker, retention=self._retention))
+    async def claim(self, worker: str, lease_for: float, most: int = 1) -> list[Claim]:
+        return await self._write(partial(queue.claim, worker=worker, most=most, retention=self._retention))
 
     async def renew(self, worker: str, lease_for: float) -> None:
         """One process owns the file: its leases last as long as it does."""

@@ -12,24 +12,15 @@ import msgspec
 from sse_server.eventlog import PAGE_BYTES, SCAN_LIMIT, LogKey, Page, Receipt, Retention, Write
 from sse_server.eventlog.history import is_over
 from sse_server.eventlog.order import fair_turn, now
-from sse_server.eventlog.sqlite.gathered import INSERT, Gathered
+from sse_server.eventlog.sqlite.gathered import Gathered, Joined, most
 from sse_server.eventlog.sqlite.logs import find_log
 from sse_server.eventlog.sqlite.published import publish, remove
-from sse_server.events import RUNNER_TYPES, Event
+from sse_server.events import Event
 from sse_server.jobs import DoneState, JobState, Work
 
 CHECKPOINT: Final = 500
 """Events after which a job's folded work is written again; a snapshot folds what came since."""
 
-_HOLDER: Final = (
-    "SELECT n, jobs.user, logs.id, jobs.events, logs.epoch, logs.last,"
-    " status, attempt, first, jobs.last, attempt_seq, started, done, worker"
-    " FROM jobs JOIN logs ON logs.id = log WHERE jobs.id = ? AND lease = ? AND finished IS NULL"
-)
-_TURN: Final = (
-    "UPDATE jobs SET events = events + ?, unfolded = unfolded + ?, first = ?, last = ?, status = ?, attempt = ?,"
-    " attempt_seq = ?, started = ?, finished = ?, done = ?, lease = ?, worker = ? WHERE n = ?"
-)
 _FOLLOWING: Final = (
     "SELECT seq, type, attempt, time, body FROM events WHERE log = ? AND seq BETWEEN ? AND ? AND job = ? ORDER BY seq"
 )
@@ -39,103 +30,52 @@ _OLDEST_KEPT: Final = "SELECT seq FROM events WHERE log = ? AND job = ? ORDER BY
 def append(connection: sqlite3.Connection, writes: Sequence[Write], retention: Retention) -> list[Receipt | None]:
     """Store the writes that are published or hold their job's lease."""
     receipts: list[Receipt | None] = []
-    for plain, together in groupby(writes, _changes_no_state):
-        if plain:
-            receipts += _append_gathered(connection, list(together), retention.max_job_events)
-            continue
-        for write in together:
-            if write.job_id:
-                receipts.append(append_to_job(connection, write, retention.max_job_events))
-            else:
-                receipts.append(publish(connection, write, retention.max_history))
+    for job_id, together in groupby(writes, _of_job):
+        if job_id:
+            receipts += _append_to_jobs(connection, list(together), retention.max_job_events)
+        else:
+            receipts += [publish(connection, write, retention.max_history) for write in together]
     return receipts
 
 
-def _changes_no_state(write: Write) -> bool:
-    return bool(write.job_id) and not any(draft.type in RUNNER_TYPES for draft in write.drafts)
+def _of_job(write: Write) -> bool:
+    return bool(write.job_id)
 
 
-def _append_gathered(connection: sqlite3.Connection, writes: Sequence[Write], keep: int) -> list[Receipt | None]:
-    gathered = Gathered(connection, _most(keep))
-    gathered.look(writes)
+def _append_to_jobs(connection: sqlite3.Connection, writes: Sequence[Write], keep: int) -> list[Receipt | None]:
+    gathered = Gathered(connection, writes, keep)
     receipts = []
-    for n, write in enumerate(writes, 1):
+    for n, write in enumerate(writes):
+        if gathered.is_stale(write):
+            store(connection, gathered, keep)
+            gathered = Gathered(connection, writes[n:], keep)
         receipts.append(gathered.add(write))
-        if gathered.crowded:
-            _store(connection, gathered, keep)
-            gathered.look(writes[n:])
-    _store(connection, gathered, keep)
+    store(connection, gathered, keep)
     return receipts
 
 
-def _most(keep: int) -> int:
-    """Of a job's events the latest `keep` stay, and at times a tenth more."""
-    return keep + keep // 10
+def store(connection: sqlite3.Connection, gathered: Gathered, keep: int) -> None:
+    """Store what was gathered, and what follows from it for the queue, the snapshots and the limits."""
+    grown, joined = gathered.store()
+    for waiting in joined:
+        _queue(connection, waiting)
+    for job in grown:
+        if job.unfolded >= CHECKPOINT:
+            checkpoint(connection, job.job)
+        if job.events > most(keep):
+            _trim(connection, job.job, job.log, keep)
 
 
-def _store(connection: sqlite3.Connection, gathered: Gathered, keep: int) -> None:
-    for grown in gathered.store():
-        if grown.unfolded >= CHECKPOINT:
-            checkpoint(connection, grown.job)
-        if grown.events > _most(keep):
-            _trim(connection, grown.job, grown.log, keep)
-
-
-def append_to_job(connection: sqlite3.Connection, write: Write, keep: int) -> Receipt | None:
-    """Store a write that changes its job's state; None where its lease is another's, or it has ended."""
-    row = connection.execute(_HOLDER, (write.job_id, write.lease)).fetchone()
-    if row is None:
-        return None
-    job, user, log_id, events, epoch, seq, *columns = row
-    first, last = seq + 1, seq + len(write.drafts)
-    connection.executemany(
-        INSERT,
-        [
-            (log_id, seq, job, draft.attempt, draft.type, draft.time, draft.body)
-            for seq, draft in enumerate(write.drafts, first)
-        ],
-    )
-    state = _advanced(state_of(columns), write, first)
-    count, done = len(write.drafts), state.done
-    connection.execute(
-        "UPDATE logs SET last = ?, events = events + ?, touched = ?, active = active - ? WHERE id = ?",
-        (last, count, now(), done is not None, log_id),
-    )
-    kept = (write.lease, columns[-1]) if state.status == "running" else ("", "")
-    connection.execute(
-        _TURN,
-        (
-            *(count, count, state.first or first, last, state.status, state.attempt, state.attempt_seq, state.started),
-            *(done.event.time if done else None, msgspec.json.encode(done) if done else None, *kept, job),
-        ),
-    )
-    if state.status == "queued":
-        _queue(connection, job, user, write.delay)
-    if done:
-        checkpoint(connection, job)
-    if events + count > _most(keep):
-        _trim(connection, job, log_id, keep)
-    return Receipt(epoch, first)
-
-
-def _advanced(state: JobState, write: Write, first: int) -> JobState:
-    """The job's state behind the events of the write that change it."""
-    for seq, draft in enumerate(write.drafts, first):
-        if draft.type in RUNNER_TYPES:
-            state.apply(Event(seq, draft.type, write.job_id, draft.attempt, draft.time, draft.body))
-    return state
-
-
-def _queue(connection: sqlite3.Connection, job: int, user: str, delay: float) -> None:
-    """Give the job its turn among those who wait; it may be claimed after `delay` seconds."""
+def _queue(connection: sqlite3.Connection, waiting: Joined) -> None:
+    """Give the job its turn among those who wait."""
     served, latest = connection.execute(
         "SELECT (SELECT coalesce(max(value), 0) FROM meta WHERE key = 'served'),"
         " (SELECT coalesce(max(turn), 0) FROM jobs WHERE status = 'queued' AND user = ? AND n <> ?)",
-        (user, job),
+        (waiting.user, waiting.job),
     ).fetchone()
     connection.execute(
         "UPDATE jobs SET turn = ?, ready_at = ? WHERE n = ?",
-        (fair_turn(served, latest), now() + int(delay * 1e6), job),
+        (fair_turn(served, latest), now() + int(waiting.delay * 1e6), waiting.job),
     )
 
 
@@ -177,7 +117,7 @@ def state_of(row: Sequence[Any]) -> JobState:
 def _trim(connection: sqlite3.Connection, job: int, log_id: int, keep: int) -> None:
     """Remove the log's prefix up to where the job has `keep` events; what they added up to stays in the snapshots."""
     (events,) = connection.execute("SELECT events FROM jobs WHERE n = ?", (job,)).fetchone()
-    if events <= keep + keep // 10:
+    if events <= most(keep):
         return  # another job's flood, of the same moment, took enough of them
     trimmed = connection.execute(_OLDEST_KEPT, (log_id, job, keep - 1)).fetchone()[0] - 1
     remove(connection, log_id, trimmed)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from sse_server.errors import Conflict, IdempotencyMismatch, NotFound, QueueFull, TooManyJobs
 from sse_server.eventlog import (
@@ -15,15 +16,17 @@ from sse_server.eventlog import (
     IdempotencyKey,
     JobFilter,
     LogKey,
+    Receipt,
     Record,
     Retention,
     Submitted,
     Write,
 )
-from sse_server.eventlog.order import new_lease, now, queued, started
-from sse_server.eventlog.sqlite.events import append_to_job, state_of, work_of
-from sse_server.eventlog.sqlite.logs import open_log
-from sse_server.jobs import JobSpec
+from sse_server.eventlog.order import fair_turn, new_epoch, new_lease, now, queued, started
+from sse_server.eventlog.sqlite.events import state_of, store, work_of
+from sse_server.eventlog.sqlite.gathered import INSERT, Gathered
+from sse_server.events import Event
+from sse_server.jobs import JobSpec, JobState
 
 BATCH: Final = 100
 """Jobs that one transaction erases, so that live jobs need not wait for a large clean-up."""
@@ -31,8 +34,24 @@ BATCH: Final = 100
 _RECORD: Final = (
     "SELECT jobs.n, jobs.spec, jobs.epoch, jobs.cancel,"
     " logs.epoch, logs.trimmed, logs.last, logs.evicted, logs.cleared,"
-    " status, attempt, first, jobs.last, attempt_seq, started, done"
+    " status, attempt, first, jobs.last, attempt_seq, started, done, turn"
     " FROM jobs LEFT JOIN logs ON logs.id = jobs.log"
+)
+_BEFORE: Final = (
+    "SELECT (SELECT count(*) FROM jobs WHERE status = 'queued'),"
+    " (SELECT count(*) FROM jobs WHERE user = ?1 AND finished IS NULL),"
+    " (SELECT coalesce(max(value), 0) FROM meta WHERE key = 'served'),"
+    " (SELECT coalesce(max(turn), 0) FROM jobs WHERE status = 'queued' AND user = ?1)"
+)
+_LOG: Final = (
+    "INSERT INTO logs (user, name, epoch, touched, last, events, jobs, active) VALUES (?, ?, ?, ?, 1, 1, 1, 1)"
+    " ON CONFLICT (user, name) DO UPDATE SET touched = excluded.touched,"
+    " last = last + 1, events = events + 1, jobs = jobs + 1, active = active + 1"
+    " RETURNING id, epoch, trimmed, last, evicted, cleared"
+)
+_JOB: Final = (
+    "INSERT INTO jobs (id, user, session, agent, log, epoch, spec, first, last, turn, ready_at, events, unfolded)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?, ?, 1, 1)"
 )
 
 
@@ -48,29 +67,27 @@ def submit(
     """Queue a job, or find the one that the same key queued before."""
     if once and (earlier := _earlier(connection, once)):
         return Submitted(earlier, None)
-    ahead = _waiting(connection)
+    ahead, active, served, latest = connection.execute(_BEFORE, (spec.user,)).fetchone()
     if ahead >= room:
         raise QueueFull("the queue is full; try again soon", retry_after=1)
-    active = connection.execute(
-        "SELECT count(*) FROM jobs WHERE user = ? AND finished IS NULL", (spec.user,)
-    ).fetchone()[0]
     if active >= per_user:
         raise TooManyJobs(f"{per_user} of your jobs are active already", retry_after=5)
-    key = LogKey(spec.user, spec.session)
-    log_id, head = open_log(connection, key)
-    connection.execute(
-        "INSERT INTO jobs (id, user, session, agent, log, epoch, spec) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (spec.id, spec.user, spec.session, spec.agent, log_id, head.epoch, msgspec.json.encode(spec)),
-    )
-    connection.execute("UPDATE logs SET jobs = jobs + 1, active = active + 1 WHERE id = ?", (log_id,))
+    draft = queued(spec, ahead)
+    at, turn, blob = draft.time, fair_turn(served, latest), msgspec.json.encode(spec)
+    ((log_id, *columns),) = connection.execute(_LOG, (spec.user, spec.session, new_epoch(), at))
+    head = Head(*columns)
+    seq = head.last
+    job = connection.execute(
+        _JOB, (spec.id, spec.user, spec.session, spec.agent, log_id, head.epoch, blob, seq, turn, at)
+    ).lastrowid
+    connection.execute(INSERT, (log_id, seq, job, draft.attempt, draft.type, at, draft.body))
     if once:
         connection.execute(
             "INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?, ?, ?)",
-            (once.user, once.route, once.key, once.digest, spec.id, now() + int(retention.idempotency * 1e6)),
+            (once.user, once.route, once.key, once.digest, spec.id, at + int(retention.idempotency * 1e6)),
         )
-    draft = queued(spec, ahead)
-    receipt = append_to_job(connection, Write(key, [draft], spec.id), retention.max_job_events)
-    return Submitted(_known(connection, spec.id), receipt, draft)
+    record = Record(spec, JobState(first=seq, last=seq), head.epoch, head)
+    return Submitted(record, Receipt(head.epoch, seq), draft)
 
 
 def _earlier(connection: sqlite3.Connection, once: IdempotencyKey) -> Record | None:
@@ -89,26 +106,40 @@ def queued_jobs(connection: sqlite3.Connection) -> list[Record]:
     return [_record(connection, row) for row in connection.execute(f"{_RECORD} WHERE status = 'queued'").fetchall()]
 
 
-def _waiting(connection: sqlite3.Connection) -> int:
-    count: int = connection.execute("SELECT count(*) FROM jobs WHERE status = 'queued'").fetchone()[0]
-    return count
-
-
-def claim(connection: sqlite3.Connection, worker: str, retention: Retention) -> Claim | None:
-    """Lease the job whose turn it is."""
-    row = connection.execute(
-        "SELECT id, turn FROM jobs WHERE status = 'queued' AND ready_at <= ? ORDER BY turn, n LIMIT 1", (now(),)
-    ).fetchone()
-    if row is None:
-        return None
-    record = _known(connection, row[0])
-    draft = started(record.spec, record.state.attempt)
-    key = LogKey(record.spec.user, record.spec.session)
-    receipt = append_to_job(connection, Write(key, [draft], record.spec.id), retention.max_job_events)
+def claim(connection: sqlite3.Connection, worker: str, most: int, retention: Retention) -> list[Claim]:
+    """Lease the jobs whose turn it is, up to `most`."""
+    rows = connection.execute(
+        f"{_RECORD} WHERE status = 'queued' AND ready_at <= ? ORDER BY turn, n LIMIT ?", (now(), most)
+    ).fetchall()
+    if not rows:
+        return []
+    records = [_record(connection, row) for row in rows]
+    writes = [_start(record) for record in records]
+    gathered = Gathered(connection, writes, retention.max_job_events)
+    claims = []
+    for record, write in zip(records, writes, strict=True):
+        lease = new_lease()
+        receipt = gathered.add(write, (lease, worker))
+        assert receipt, "a job that this transaction saw"
+        claims.append(Claim(_started(record, write, receipt), lease, receipt, write.drafts[0]))
+    store(connection, gathered, retention.max_job_events)
     connection.execute(
-        "INSERT INTO meta VALUES ('served', ?1) ON CONFLICT DO UPDATE SET value = max(value, ?1)", (row[1],)
+        "INSERT INTO meta VALUES ('served', ?1) ON CONFLICT DO UPDATE SET value = max(value, ?1)", (rows[-1][-1],)
     )
-    return Claim(_known(connection, record.spec.id), _lease(connection, record.spec.id, worker), receipt, draft)
+    return claims
+
+
+def _start(record: Record) -> Write:
+    spec = record.spec
+    return Write(LogKey(spec.user, spec.session), [started(spec, record.state.attempt)], spec.id)
+
+
+def _started(record: Record, write: Write, receipt: Receipt) -> Record:
+    """The job behind its `job_started`."""
+    (draft,) = write.drafts
+    record.state.apply(Event(receipt.first, draft.type, write.job_id, draft.attempt, draft.time, draft.body))
+    assert record.head, "a job that has not ended has a log"
+    return structs.replace(record, head=structs.replace(record.head, last=receipt.first))
 
 
 def _lease(connection: sqlite3.Connection, job_id: str, worker: str) -> str:

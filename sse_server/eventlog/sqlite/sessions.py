@@ -9,6 +9,7 @@ from typing import Any, Final
 from sse_server.errors import Conflict, NotFound
 from sse_server.eventlog import Figures, LogKey, Sessions
 from sse_server.eventlog.order import new_epoch, now
+from sse_server.eventlog.sqlite.events import checkpoint
 from sse_server.eventlog.sqlite.published import BATCH, add_bytes, evict
 
 _FIGURES: Final = "SELECT user, name, events, bytes, last, jobs, touched FROM sessions"
@@ -35,7 +36,7 @@ def _figures(row: Sequence[Any]) -> Figures:
 
 
 def clear(connection: sqlite3.Connection, key: LogKey) -> None:
-    """Remove every event and begin a new epoch; what ended jobs added up to was written when they ended."""
+    """Remove every event and begin a new epoch; what the ended jobs added up to is written before."""
     row = connection.execute(
         "SELECT id, epoch, active, bytes FROM sessions WHERE user = ? AND name = ?", (key.user, key.session)
     ).fetchone()
@@ -44,6 +45,8 @@ def clear(connection: sqlite3.Connection, key: LogKey) -> None:
     log_id, epoch, active, size = row
     if active:
         raise Conflict("a job of the session is active; cancel it first")
+    for (job,) in connection.execute("SELECT n FROM jobs WHERE log = ? AND unfolded > 0", (log_id,)).fetchall():
+        checkpoint(connection, job)
     _empty(connection, log_id, size)
     connection.execute(
         "UPDATE logs SET epoch = ?, cleared = ?, last = 0, trimmed = 0, evicted = 0, events = 0, published = 0,"

@@ -80,16 +80,15 @@ class Model:
         self._stored(job.key, job, [draft], receipt)
         self.leases.append((spec.id, ""))
 
-    def claimed(self, claim: Claim | None) -> None:
+    def claimed(self, claims: Sequence[Claim], most: int) -> None:
         ready = {job_id for job_id in self.having("queued") if not self.jobs[job_id].later}
-        if claim is None:
-            assert not ready
-            return
-        assert claim.record.spec.id in ready
-        assert claim.draft
-        job = self.jobs[claim.record.spec.id]
-        self._stored(job.key, job, [claim.draft], claim.receipt)
-        self._leased(claim)
+        assert len(claims) == min(most, len(ready))
+        for claim in claims:
+            ready.remove(claim.record.spec.id)
+            assert claim.draft
+            job = self.jobs[claim.record.spec.id]
+            self._stored(job.key, job, [claim.draft], claim.receipt)
+            self._leased(claim)
 
     def taken_over(self, claims: Sequence[Claim]) -> None:
         assert {claim.record.spec.id for claim in claims} == self.having("running")

@@ -103,9 +103,9 @@ class Machine(RuleBasedStateMachine):
         self.model.submitted(spec, submitted.draft, submitted.receipt)
         self.readers.append(self.model.reader(key, spec.id))
 
-    @rule()
-    def claim(self) -> None:
-        self.model.claimed(self.do(self.store.claim(self.worker, 60.0)))
+    @rule(most=st.integers(1, 3))
+    def claim(self, most: int) -> None:
+        self.model.claimed(self.do(self.store.claim(self.worker, 60.0, most)), most)
 
     @rule(data=st.data(), said=st.lists(agent_events, min_size=1, max_size=4))
     def write(self, data: st.DataObject, said: list[Said]) -> None:
