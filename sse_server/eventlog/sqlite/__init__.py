@@ -31,7 +31,7 @@ from sse_server.eventlog import (
 )
 from sse_server.eventlog.history import is_too_much
 from sse_server.eventlog.order import now
-from sse_server.eventlog.sqlite import events, published, queue, schema, sessions
+from sse_server.eventlog.sqlite import events, pages, published, queue, schema, sessions
 from sse_server.eventlog.sqlite.logs import find_log
 from sse_server.eventlog.sqlite.published import BATCH
 from sse_server.eventlog.sqlite.writer import Writer
@@ -107,7 +107,7 @@ class SqliteStore:
         job_id: str | None = None,
         types: Iterable[str] | None = None,
     ) -> Page:
-        return await self._read(partial(events.read, key=key, after=after, limit=limit, job_id=job_id, types=types))
+        return await self._read(partial(pages.read, key=key, after=after, limit=limit, job_id=job_id, types=types))
 
     async def head(self, key: LogKey) -> Head | None:
         return await self._read(partial(_head, key=key))

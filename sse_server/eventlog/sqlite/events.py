@@ -1,19 +1,17 @@
-"""Events in SQLite: append with the fence and the job's state, read, and trim."""
+"""Events in SQLite: append with the fence and the job's state, fold, and trim."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Final
 
 import msgspec
 
-from sse_server.eventlog import PAGE_BYTES, SCAN_LIMIT, LogKey, Page, Receipt, Retention, Write
-from sse_server.eventlog.history import is_over
+from sse_server.eventlog import Receipt, Retention, Write
 from sse_server.eventlog.order import fair_turn, now
 from sse_server.eventlog.sqlite.gathered import Gathered, Joined, most
-from sse_server.eventlog.sqlite.logs import find_log
 from sse_server.eventlog.sqlite.published import publish, remove
 from sse_server.events import Event
 from sse_server.jobs import DoneState, JobState, Work
@@ -132,55 +130,3 @@ def _trim(connection: sqlite3.Connection, job: int, log_id: int, keep: int) -> N
         "UPDATE logs SET trimmed = ?, events = events - ? WHERE id = ?",
         (trimmed, sum(count for _, count in cut), log_id),
     )
-
-
-def read(
-    connection: sqlite3.Connection,
-    key: LogKey,
-    after: int,
-    limit: int,
-    *,
-    job_id: str | None,
-    types: Iterable[str] | None,
-) -> Page:
-    """A page of a log; must stand in one read transaction."""
-    known = find_log(connection, key)
-    if known is None:
-        return Page(None, [], 0)
-    log_id, head = known
-    job = _job_number(connection, job_id) if job_id is not None else None
-    wanted = frozenset(types) | {"done"} if types is not None else None
-    rows = connection.execute(
-        "SELECT seq, type, job, attempt, time, body, expires FROM events"
-        " WHERE log = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (log_id, after, SCAN_LIMIT),
-    )
-    found: list[tuple[int, str, int, int, int, bytes, int]] = []
-    passed, size, scanned, at = after, 0, 0, now()
-    for scanned, event in enumerate(rows, 1):  # noqa: B007  (how far it came is asked below)
-        passed = event[0]
-        if event[6] and is_over(event[6], at):
-            continue
-        if (job is None or event[2] == job) and (wanted is None or event[1] in wanted):
-            found.append(event)
-            size += len(event[5])
-            if len(found) == limit or size > PAGE_BYTES:
-                break
-    else:
-        passed = passed if scanned == SCAN_LIMIT else max(after, head.last)
-    names = _job_ids(connection, {event[2] for event in found})
-    events = [
-        Event(seq, kind, names[n], attempt, time, body, expires) for seq, kind, n, attempt, time, body, expires in found
-    ]
-    return Page(head, events, passed)
-
-
-def _job_number(connection: sqlite3.Connection, job_id: str) -> int:
-    """The job's number; -1, which no event has, for a job that is not there."""
-    row = connection.execute("SELECT n FROM jobs WHERE id = ?", (job_id,)).fetchone()
-    return row[0] if row else -1
-
-
-def _job_ids(connection: sqlite3.Connection, numbers: set[int]) -> dict[int, str]:
-    """The jobs' ids by their numbers; 0 is no job."""
-    return {n: connection.execute("SELECT id FROM jobs WHERE n = ?", (n,)).fetchone()[0] if n else "" for n in numbers}
