@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sse_server.eventlog import PAGE_BYTES, SCAN_LIMIT, LogKey, Retention, Write
-from sse_server.events import Event
+from sse_server.events import Draft, Event
 
 if TYPE_CHECKING:
     from tests.eventlog.conftest import Bench, Opened
@@ -169,3 +169,83 @@ async def test_a_reader_beside_the_writer_sees_each_append_whole_and_everything_
     await reader
     assert seen == list(range(3, 153))
     assert {(last - 2) % 3 for last in passed} == {0}
+
+
+BODIES = [
+    b"{}",
+    b"",
+    b"\x00",
+    b'{"text":"a\\u0000b\\n\\"quoted\\" \\\\"}',
+    '{"text":"häß 漢字 \U0001f680"}'.encode(),
+    b'[[["],["],[",null,1e400',
+    b'{"text":"two\nlines\r\n\r\n"}',
+    b"\xff\xfe\x80 not UTF-8 \xc3",
+    b"'; DROP TABLE events; --",
+    b"\x00" * 5000,
+    b"x" * 70_000,
+    b"{}",
+]
+"""A store keeps bytes; that they are JSON is its callers' business."""
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, len(BODIES), 1000, 10 * PAGE_BYTES])
+async def test_bodies_of_any_shape_come_back_byte_for_byte(bench: Bench, limit: int) -> None:
+    claim = await bench.running(session="s")
+    drafts = [Draft("token", body, n, n) for n, body in enumerate(BODIES)]
+    assert await bench.append(claim, *drafts)
+    found: list[Event] = []
+    after = 2
+    while after < 2 + len(BODIES):
+        page = await bench.store.read(KEY, after, limit)
+        found += page.events
+        after = page.passed
+    job_id = claim.record.spec.id
+    assert found == [Event(seq, d.type, job_id, d.attempt, d.time, d.body) for seq, d in enumerate(drafts, 3)]
+
+
+async def test_a_page_ends_where_it_must_whatever_its_filter_and_the_sizes_of_its_bodies(bench: Bench) -> None:
+    """Small bodies and large ones, some of them past their time, of two jobs and of none: as if read one by one."""
+    jobs = [await bench.running(session="s") for _ in range(2)]
+    ids = ["", *(claim.record.spec.id for claim in jobs)]
+    sizes = [2, PAGE_BYTES // 4 - 1, PAGE_BYTES // 4, PAGE_BYTES // 4 + 1, PAGE_BYTES // 3, 10, PAGE_BYTES + 1, 3]
+    for n in range(24):
+        draft = Draft(("token", "note")[n % 2], b"%c" % (65 + n) * sizes[n % 8], n, expires=1 if n % 6 == 3 else 0)
+        write = Write(KEY, [draft]) if n % 3 == 0 else Write(KEY, [draft], ids[n % 3], jobs[n % 3 - 1].lease)
+        assert await bench.store.append([write]) != [None]
+    every = [event for seq in range(28) for event in (await bench.store.read(KEY, seq, 1)).events]
+    whole = {event.seq: event for event in every}
+    assert len(whole) == 4 + 24 - 4, "four were published with a time that is over"
+    for job_id in (None, *ids[1:]):
+        for types in (None, ["token"], []):
+            wanted = [
+                event
+                for event in whole.values()
+                if job_id in {None, event.job_id} and (types is None or event.type in {*types, "done"})
+            ]
+            for limit in (1, 3, 4, 5, 500):
+                for after in range(29):
+                    page = await bench.store.read(KEY, after, limit, job_id=job_id, types=types)
+                    assert (page.events, page.passed) == expected(wanted, after, limit)
+
+
+def expected(wanted: list[Event], after: int, limit: int) -> tuple[list[Event], int]:
+    """The page, and how far it looked, of a log that ends at 28."""
+    page: list[Event] = []
+    for event in wanted:
+        if event.seq > after:
+            page.append(event)
+            if len(page) == limit or sum(len(event.body) for event in page) > PAGE_BYTES:
+                return page, event.seq
+    return page, max(after, 28)
+
+
+async def test_what_is_over_counts_as_looked_at(opened: Opened, bench_of: type[Bench], kind: str) -> None:
+    async with opened(kind, retention=Retention(max_history=3 * SCAN_LIMIT)) as store:
+        bench = bench_of(store)
+        over = Draft("message", b"{}", 1, expires=1)
+        await store.append([Write(KEY, [over] * (SCAN_LIMIT - 1))])
+        await bench.publish(KEY, "a", "b")
+        first = await store.read(KEY, 0, 10)
+        assert ([event.seq for event in first.events], first.passed) == ([SCAN_LIMIT], SCAN_LIMIT)
+        second = await store.read(KEY, first.passed, 10)
+        assert ([event.seq for event in second.events], second.passed) == ([SCAN_LIMIT + 1], SCAN_LIMIT + 1)

@@ -6,11 +6,9 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from threading import local
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from sse_server.errors import StoreUnavailable
 from sse_server.eventlog import (
@@ -34,13 +32,11 @@ from sse_server.eventlog.order import now
 from sse_server.eventlog.sqlite import events, pages, published, queue, schema, sessions
 from sse_server.eventlog.sqlite.logs import find_log
 from sse_server.eventlog.sqlite.published import BATCH
+from sse_server.eventlog.sqlite.readers import Readers
 from sse_server.eventlog.sqlite.writer import Writer
 from sse_server.jobs import JobSpec
 
 Result = TypeVar("Result")
-
-READERS: Final = 2
-"""Threads that read: enough that a long resume does not hold up a poll."""
 
 
 class SqliteStore:
@@ -53,10 +49,9 @@ class SqliteStore:
         self._interval = commit_interval
         self._retention = retention or Retention()
         self._lock = schema.FileLock(path)
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-        self._mine = local()
         self._connections: list[sqlite3.Connection] = []
         self._writer: Writer | None = None
+        self._readers: Readers | None = None
 
     async def open(self, listener: Listener) -> None:
         """One process owns the file, so the listener never hears anything."""
@@ -65,6 +60,7 @@ class SqliteStore:
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(f"can't open the store {self._path.name}: {error}") from None
         self._writer = Writer(self._connections[0], interval=self._interval)
+        self._readers = Readers(self._path, self._connections)
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,10 +74,10 @@ class SqliteStore:
             raise
 
     async def close(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer:
+        writer, readers, self._writer, self._readers = self._writer, self._readers, None, None
+        if writer and readers:
             await writer.close()
-        await asyncio.to_thread(self._readers.shutdown)
+            await readers.close()
         self._let_go()
 
     def _let_go(self) -> None:
@@ -177,23 +173,9 @@ class SqliteStore:
 
     async def _read(self, operation: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run in a reader's thread, in one read transaction: everything that it sees is of one moment."""
-        if self._writer is None:
+        if self._readers is None:
             raise StoreUnavailable("the store is closed", retry_after=1)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, self._in_snapshot, operation)
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"the store can't be read: {error}", retry_after=1) from None
-
-    def _in_snapshot(self, operation: Callable[[sqlite3.Connection], Result]) -> Result:
-        connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
-        if connection is None:
-            connection = self._mine.connection = schema.connect(self._path)
-            self._connections.append(connection)
-        connection.execute("BEGIN")
-        try:
-            return operation(connection)
-        finally:
-            connection.execute("COMMIT")
+        return await self._readers.do(operation)
 
 
 def _head(connection: sqlite3.Connection, key: LogKey) -> Head | None:

@@ -70,7 +70,8 @@ def read(
         },
     )
     rows = _rows(found)
-    names = {number: _job_id(connection, number) for number in {row[2] for row in rows}}
+    numbers = {row[2] for row in rows}
+    names = {number: _job_id(connection, number) if job_id is None else job_id for number in numbers}
     events: list[Event] = []
     begin = size = 0
     for seq, kind, number, attempt, time, expires, length in rows:

@@ -12,19 +12,12 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
-from msgspec import Struct
-
 from sse_server.errors import ServerError, StoreUnavailable
+from sse_server.eventlog.sqlite.orders import Operation, Order, answer
 
 Result = TypeVar("Result")
-Operation = Callable[[sqlite3.Connection], Any]
 
 logger = logging.getLogger(__name__)
-
-
-class _Order(Struct):
-    run: Operation
-    future: asyncio.Future[Any]
 
 
 class Writer:
@@ -33,7 +26,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, *, interval: float) -> None:
         self._connection = connection
         self._interval = interval
-        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
+        self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
@@ -41,7 +34,7 @@ class Writer:
     async def do(self, operation: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run an operation; what it wrote is on the disk when this returns. It takes place even if the caller goes."""
         future: asyncio.Future[Result] = self._loop.create_future()
-        self._orders.put(_Order(operation, future))
+        self._orders.put(Order(operation, future))
         return await future
 
     async def close(self) -> None:
@@ -63,9 +56,9 @@ class Writer:
             due = [order for order in orders if order]
             if due:
                 outcomes = self._commit(due)
-                self._loop.call_soon_threadsafe(_answer, due, outcomes)
+                self._loop.call_soon_threadsafe(answer, due, outcomes)
 
-    def _commit(self, orders: list[_Order]) -> list[Any]:
+    def _commit(self, orders: list[Order]) -> list[Any]:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -94,13 +87,3 @@ def _failure(error: Exception) -> Exception:
     if isinstance(error, sqlite3.Error):
         return StoreUnavailable(f"the store can't write: {error}", retry_after=1)
     return error
-
-
-def _answer(orders: list[_Order], outcomes: list[Any]) -> None:
-    for order, outcome in zip(orders, outcomes, strict=True):
-        if order.future.cancelled():
-            continue
-        if isinstance(outcome, Exception):
-            order.future.set_exception(outcome)
-        else:
-            order.future.set_result(outcome)
