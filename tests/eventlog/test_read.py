@@ -249,3 +249,20 @@ async def test_what_is_over_counts_as_looked_at(opened: Opened, bench_of: type[B
         assert ([event.seq for event in first.events], first.passed) == ([SCAN_LIMIT], SCAN_LIMIT)
         second = await store.read(KEY, first.passed, 10)
         assert ([event.seq for event in second.events], second.passed) == ([SCAN_LIMIT + 1], SCAN_LIMIT + 1)
+
+
+async def test_a_read_passes_a_hole_that_is_wider_than_it_may_look(bench: Bench) -> None:
+    """What an erased job leaves unused is nothing to look at."""
+    erased = await bench.running(session="s")
+    await bench.tokens(erased, *["x"] * SCAN_LIMIT)
+    other = await bench.running(session="s")
+    await bench.tokens(erased, "x")
+    await bench.end(erased)
+    await bench.store.erase(erased.record.spec.id)
+    last = SCAN_LIMIT + 6
+    for after, types, seqs in ((0, None, [last - 3, last - 2]), (0, ["other"], []), (last, None, [])):
+        page = await bench.store.read(KEY, after, 10, types=types)
+        assert ([event.seq for event in page.events], page.passed) == (seqs, last)
+    await bench.end(other)
+    await bench.store.erase(other.record.spec.id)
+    assert (await bench.store.read(KEY, 0, 10)).head is None
