@@ -123,7 +123,7 @@ class SqliteStore:
         return await self._write(partial(queue.reclaim, worker=worker))
 
     async def load(self, job_id: str, *, work: bool = False) -> Record | None:
-        return await self._read(partial(queue.load, job_id=job_id, work=work))
+        return await self._read(partial(queue.load_with_work if work else queue.load, job_id=job_id))
 
     async def jobs(self, which: JobFilter) -> list[Record]:
         return await self._read(partial(queue.jobs, which=which))
@@ -172,7 +172,7 @@ class SqliteStore:
         return await self._writer.do(operation)
 
     async def _read(self, operation: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run in a reader's thread, in one read transaction: everything that it sees is of one moment."""
+        """Run in a reader's thread."""
         if self._readers is None:
             raise StoreUnavailable("the store is closed", retry_after=1)
         return await self._readers.do(operation)

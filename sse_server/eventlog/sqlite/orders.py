@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct
@@ -28,3 +29,13 @@ def answer(orders: Iterable[Order], outcomes: Iterable[Any]) -> None:
             order.future.set_exception(outcome)
         else:
             order.future.set_result(outcome)
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Several statements see one moment; one that stands alone does so by itself."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")

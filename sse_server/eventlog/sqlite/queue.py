@@ -25,6 +25,7 @@ from sse_server.eventlog import (
 from sse_server.eventlog.order import fair_turn, new_epoch, new_lease, now, queued, started
 from sse_server.eventlog.sqlite.events import state_of, store, work_of
 from sse_server.eventlog.sqlite.gathered import INSERT, Gathered
+from sse_server.eventlog.sqlite.orders import snapshot
 from sse_server.events import Event
 from sse_server.jobs import JobSpec, JobState
 
@@ -103,7 +104,7 @@ def _earlier(connection: sqlite3.Connection, once: IdempotencyKey) -> Record | N
 
 def queued_jobs(connection: sqlite3.Connection) -> list[Record]:
     """The jobs that wait."""
-    return [_record(connection, row) for row in connection.execute(f"{_RECORD} WHERE status = 'queued'").fetchall()]
+    return [_record(row) for row in connection.execute(f"{_RECORD} WHERE status = 'queued'").fetchall()]
 
 
 def claim(connection: sqlite3.Connection, worker: str, most: int, retention: Retention) -> list[Claim]:
@@ -113,7 +114,7 @@ def claim(connection: sqlite3.Connection, worker: str, most: int, retention: Ret
     ).fetchall()
     if not rows:
         return []
-    records = [_record(connection, row) for row in rows]
+    records = [_record(row) for row in rows]
     writes = [_start(record) for record in records]
     gathered = Gathered(connection, writes, retention.max_job_events)
     claims = []
@@ -156,10 +157,21 @@ def reclaim(connection: sqlite3.Connection, worker: str) -> list[Claim]:
     return [Claim(_known(connection, job_id), _lease(connection, job_id, worker)) for (job_id,) in rows]
 
 
-def load(connection: sqlite3.Connection, job_id: str, *, work: bool = False) -> Record | None:
+def load(connection: sqlite3.Connection, job_id: str) -> Record | None:
     """A job by its id."""
     row = connection.execute(f"{_RECORD} WHERE jobs.id = ?", (job_id,)).fetchone()
-    return _record(connection, row, work=work) if row else None
+    return _record(row) if row else None
+
+
+def load_with_work(connection: sqlite3.Connection, job_id: str) -> Record | None:
+    """The same, with what its events add up to."""
+    with snapshot(connection):
+        row = connection.execute(f"{_RECORD} WHERE jobs.id = ?", (job_id,)).fetchone()
+        if row is None:
+            return None
+        record = _record(row)
+        record.state.work = work_of(connection, row[0])
+        return record
 
 
 def _known(connection: sqlite3.Connection, job_id: str) -> Record:
@@ -168,13 +180,11 @@ def _known(connection: sqlite3.Connection, job_id: str) -> Record:
     return record
 
 
-def _record(connection: sqlite3.Connection, row: Sequence[Any], *, work: bool = False) -> Record:
-    job, spec, epoch, cancel, log_epoch, trimmed, last, evicted, cleared, *columns = row
-    state = state_of(columns)
-    if work:
-        state.work = work_of(connection, job)
+def _record(row: Sequence[Any]) -> Record:
+    """A job as the columns of `_RECORD` have it."""
+    _, spec, epoch, cancel, log_epoch, trimmed, last, evicted, cleared, *columns = row
     head = Head(log_epoch, trimmed, last, evicted, cleared) if log_epoch else None
-    return Record(msgspec.json.decode(spec, type=JobSpec), state, str(epoch), head, bool(cancel))
+    return Record(msgspec.json.decode(spec, type=JobSpec), state_of(columns), str(epoch), head, bool(cancel))
 
 
 def jobs(connection: sqlite3.Connection, which: JobFilter) -> list[Record]:
@@ -188,7 +198,7 @@ def jobs(connection: sqlite3.Connection, which: JobFilter) -> list[Record]:
     rows = connection.execute(
         f"{_RECORD} WHERE {' AND '.join(terms)} ORDER BY jobs.id DESC LIMIT ?", (*terms.values(), which.limit)
     ).fetchall()
-    return [_record(connection, row) for row in rows]
+    return [_record(row) for row in rows]
 
 
 def erase(connection: sqlite3.Connection, job_id: str, *, read: Collection[LogKey] = ()) -> LogKey:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from sse_server.errors import StoreUnavailable
-from sse_server.eventlog.sqlite.orders import Operation, Order, answer
+from sse_server.eventlog.sqlite.orders import Order, answer
 from sse_server.eventlog.sqlite.schema import connect
 
 Result = TypeVar("Result")
@@ -36,7 +36,7 @@ class Readers:
             thread.start()
 
     async def do(self, operation: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run in one read transaction: everything that the operation sees is of one moment."""
+        """Run an operation; one of several statements takes a `snapshot`, so that they see one moment."""
         future: asyncio.Future[Result] = self._loop.create_future()
         self._orders.put(Order(operation, future))
         return await future
@@ -55,7 +55,7 @@ class Readers:
                 continue
             try:
                 connection = connection or self._connect()
-                outcome = _in_snapshot(connection, order.run)
+                outcome = order.run(connection)
             except sqlite3.Error as error:
                 outcome = StoreUnavailable(f"the store can't be read: {error}", retry_after=1)
             except Exception as error:  # noqa: BLE001  (it is its caller's, who gets it)
@@ -66,11 +66,3 @@ class Readers:
         connection = connect(self._path)
         self._opened.append(connection)
         return connection
-
-
-def _in_snapshot(connection: sqlite3.Connection, run: Operation) -> Any:
-    connection.execute("BEGIN")
-    try:
-        return run(connection)
-    finally:
-        connection.execute("COMMIT")

@@ -10,6 +10,7 @@ from sse_server.errors import Conflict, NotFound
 from sse_server.eventlog import Figures, LogKey, Sessions
 from sse_server.eventlog.order import new_epoch, now
 from sse_server.eventlog.sqlite.events import checkpoint
+from sse_server.eventlog.sqlite.orders import snapshot
 from sse_server.eventlog.sqlite.published import BATCH, add_bytes, evict
 
 _FIGURES: Final = "SELECT user, name, events, bytes, last, jobs, touched FROM sessions"
@@ -23,10 +24,11 @@ def figures(connection: sqlite3.Connection, key: LogKey) -> Figures | None:
 
 def everybody(connection: sqlite3.Connection, limit: int) -> Sessions:
     """All known sessions added up, and the `limit` latest touched ones."""
-    total, events, size = connection.execute(
-        "SELECT count(*), coalesce(sum(events), 0), coalesce(sum(bytes), 0) FROM sessions"
-    ).fetchone()
-    latest = connection.execute(f"{_FIGURES} ORDER BY touched DESC LIMIT ?", (limit,)).fetchall()
+    with snapshot(connection):
+        total, events, size = connection.execute(
+            "SELECT count(*), coalesce(sum(events), 0), coalesce(sum(bytes), 0) FROM sessions"
+        ).fetchone()
+        latest = connection.execute(f"{_FIGURES} ORDER BY touched DESC LIMIT ?", (limit,)).fetchall()
     return Sessions(total, events, size, [_figures(row) for row in latest])
 
 
