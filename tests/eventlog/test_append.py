@@ -142,6 +142,46 @@ async def test_of_many_who_end_a_job_at_once_one_does(bench: Bench) -> None:
     assert [event.type for event in await bench.events(KEY)].count("done") == 1
 
 
+async def test_a_write_behind_its_jobs_end_in_the_same_append_is_fenced(bench: Bench) -> None:
+    claim, other = [await bench.running(session="s") for _ in range(2)]
+    spec = claim.record.spec
+    said, done = bench.draft("token", text="a"), bench.done()
+    ours = [Write(KEY, drafts, spec.id, claim.lease) for drafts in ([said], [said, done], [said], [done])]
+    theirs = Write(KEY, [said], other.record.spec.id, other.lease)
+    receipts = await bench.store.append([*ours[:2], theirs, *ours[2:], theirs])
+    assert [receipt and receipt.first for receipt in receipts] == [5, 6, 8, None, None, 9]
+    assert [event.type for event in await bench.events(KEY, 4)] == ["token", "token", "done", "token", "token"]
+    assert (await bench.record(claim)).state.work.text == "aa"
+    assert (await bench.record(other)).state.work.text == "aa"
+
+
+async def test_a_job_that_waits_again_in_the_same_append_has_no_lease(bench: Bench) -> None:
+    claim = await bench.running(session="s")
+    job_id, state = claim.record.spec.id, claim.record.state
+    reset = bench.draft("attempt_reset", 2, from_seq=state.attempt_seq, reason="error")
+    said, done = bench.draft("token", text="a"), bench.done("cancelled")
+    held, free = [
+        [Write(KEY, drafts, job_id, lease) for drafts in ([said, reset], [said], [done])] for lease in (claim.lease, "")
+    ]
+    receipts = await bench.store.append([free[2], held[0], held[1], held[2], free[2], free[1]])
+    assert [receipt and receipt.first for receipt in receipts] == [None, 3, None, None, 5, None]
+    record = await bench.record(claim)
+    assert (record.state.status, record.state.attempt, record.state.last) == ("cancelled", 2, 5)
+    assert record.state == fold(await bench.events(KEY))
+    assert await bench.store.queued() == []
+
+
+async def test_jobs_of_one_session_that_end_together_leave_none_active(bench: Bench) -> None:
+    claims = [await bench.running(session="s") for _ in range(3)]
+    writes = [Write(KEY, [bench.done()], claim.record.spec.id, claim.lease) for claim in claims]
+    receipts = await bench.store.append(writes)
+    assert [receipt and receipt.first for receipt in receipts] == [7, 8, 9]
+    for claim in claims:
+        record = await bench.record(claim)
+        assert record.state == fold(e for e in await bench.events(KEY) if e.job_id == claim.record.spec.id)
+    await bench.store.clear(KEY)
+
+
 async def test_nothing_can_be_written_behind_a_jobs_end_or_without_events(bench: Bench) -> None:
     done, token = bench.done(), bench.draft("token", text="a")
     reset = bench.draft("attempt_reset", 2, from_seq=1, reason="error")

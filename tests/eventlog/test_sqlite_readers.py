@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sse_server.errors import StoreUnavailable
-from sse_server.eventlog import LogKey
-from sse_server.eventlog.sqlite import SqliteStore
+from sse_server.eventlog import PAGE_BYTES, LogKey, Page
+from sse_server.eventlog.sqlite import SqliteStore, pages
 from sse_server.eventlog.sqlite.readers import THREADS
 
 if TYPE_CHECKING:
@@ -119,3 +119,28 @@ async def test_closing_answers_who_reads_just_now(tmp_path: Path, opened: Opened
             await asyncio.sleep(0)
         await closing
         assert [len((await read).events) for read in reads] == [1] * 50
+
+
+async def test_a_page_of_large_events_is_of_one_moment(store: SqliteStore, bench: Bench) -> None:
+    """It takes several statements: a session that is cleared between two of them is still read whole."""
+    texts = [letter * (PAGE_BYTES // 3) for letter in "abc"]
+    await bench.publish(KEY, "small", *texts)
+    loop = asyncio.get_running_loop()
+    cleared: list[None] = []
+
+    def read(connection: sqlite3.Connection) -> Page:
+        def meanwhile(statement: str) -> None:
+            if statement.startswith("SELECT body") and not cleared:
+                cleared.append(asyncio.run_coroutine_threadsafe(store.clear(KEY), loop).result())
+
+        connection.set_trace_callback(meanwhile)
+        try:
+            return pages.read(connection, KEY, 0, 10, job_id=None, types=None)
+        finally:
+            connection.set_trace_callback(None)
+
+    page = await store._read(read)
+    assert cleared
+    assert [event.body[9:10] for event in page.events] == [b"s", b"a", b"b", b"c"]
+    assert (page.head and page.head.last, page.passed) == (4, 4)
+    assert await bench.seqs(KEY) == []

@@ -68,8 +68,9 @@ def _queue(connection: sqlite3.Connection, waiting: Joined) -> None:
     """Give the job its turn among those who wait."""
     served, latest = connection.execute(
         "SELECT (SELECT coalesce(max(value), 0) FROM meta WHERE key = 'served'),"
-        " (SELECT coalesce(max(turn), 0) FROM jobs WHERE status = 'queued' AND user = ? AND n <> ?)",
-        (waiting.user, waiting.job),
+        " (SELECT coalesce(max(turn), 0) FROM jobs"
+        " WHERE status = 'queued' AND user = (SELECT user FROM jobs WHERE n = ?1) AND n <> ?1)",
+        (waiting.job,),
     ).fetchone()
     connection.execute(
         "UPDATE jobs SET turn = ?, ready_at = ? WHERE n = ?",

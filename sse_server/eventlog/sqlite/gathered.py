@@ -20,7 +20,7 @@ from sse_server.jobs import JobState
 INSERT: Final = "INSERT INTO events (log, seq, job, attempt, type, time, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _HOLDERS: Final = (
     "SELECT json_group_array(json_array(jobs.id, lease, n, jobs.events, unfolded, logs.id, logs.epoch, logs.last,"
-    " jobs.user, worker, status, attempt, first, attempt_seq, started))"
+    " worker, status, attempt, first, attempt_seq, started))"
     " FROM json_each(?) JOIN jobs ON jobs.id = json_each.value JOIN logs ON logs.id = log WHERE finished IS NULL"
 )
 _LOG: Final = "UPDATE logs SET last = ?, events = events + ?, touched = ?, active = active - ? WHERE id = ?"
@@ -47,7 +47,6 @@ class Holder(Struct, frozen=True, array_like=True):
     log: int
     epoch: str
     last: int
-    user: str
     worker: str
     status: Status
     attempt: int
@@ -77,7 +76,6 @@ class Joined(Struct, frozen=True):
     """A job that waits again, and may be claimed after `delay` seconds."""
 
     job: int
-    user: str
     delay: float
 
 
@@ -149,7 +147,7 @@ class Gathered:
             )
         )
         if state.status == "queued":
-            self._joined.append(Joined(holder.job, holder.user, write.delay))
+            self._joined.append(Joined(holder.job, write.delay))
         return done is not None
 
     def store(self) -> tuple[Iterable[Grown], Iterable[Joined]]:
