@@ -23,7 +23,8 @@ _HOLDERS: Final = (
     " worker, status, attempt, first, attempt_seq, started))"
     " FROM json_each(?) JOIN jobs ON jobs.id = json_each.value JOIN logs ON logs.id = log WHERE finished IS NULL"
 )
-_LOG: Final = "UPDATE logs SET last = ?, events = events + ?, touched = ?, active = active - ? WHERE id = ?"
+_LOG: Final = "UPDATE logs SET last = ?, events = events + ?, touched = ? WHERE id = ?"
+_ENDED: Final = "UPDATE logs SET active = active - 1 WHERE id = ?"
 _JOB: Final = "UPDATE jobs SET last = ?1, events = events + ?2, unfolded = unfolded + ?2 WHERE n = ?3"
 _TURN: Final = (
     "UPDATE jobs SET last = ?1, events = events + ?2, unfolded = unfolded + ?2, first = ?4, status = ?5, attempt = ?6,"
@@ -95,7 +96,8 @@ class Gathered:
         self._crowded = False
         self._changed: set[str] = set()
         self._rows: list[tuple[int, int, int, int, str, int, bytes]] = []
-        self._logs: list[tuple[int, int, int, bool, int]] = []
+        self._logs: list[tuple[int, int, int, int]] = []
+        self._ended: list[tuple[int]] = []
         self._jobs: list[tuple[int, int, int]] = []
         self._turns: list[tuple[Any, ...]] = []
         self._joined: list[Joined] = []
@@ -126,16 +128,15 @@ class Gathered:
         last = self._last[log_id] = before + count
         if plain:
             self._jobs.append((last, count, job))
-            ended = False
         else:
-            ended = self._turn(holder, write, before + 1, claim)
-        self._logs.append((last, count, now(), ended, log_id))
+            self._turn(holder, write, before + 1, claim)
+        self._logs.append((last, count, now(), log_id))
         self._grown[job] = Grown(job, log_id, events + count, unfolded + count)
         self._crowded = self._crowded or events + count > self._most
         return Receipt(holder.epoch, before + 1)
 
-    def _turn(self, holder: Holder, write: Write, seq: int, claim: tuple[str, str] | None) -> bool:
-        """Take the state that the job has behind a write; whether it has ended."""
+    def _turn(self, holder: Holder, write: Write, seq: int, claim: tuple[str, str] | None) -> None:
+        """Take the state that the job has behind a write."""
         self._changed.add(write.job_id)
         state = holder.state(write, seq)
         done, last, count = state.done, seq + len(write.drafts) - 1, len(write.drafts)
@@ -148,12 +149,14 @@ class Gathered:
         )
         if state.status == "queued":
             self._joined.append(Joined(holder.job, write.delay))
-        return done is not None
+        if done:
+            self._ended.append((holder.log,))
 
     def store(self) -> tuple[Iterable[Grown], Iterable[Joined]]:
         """Store what was gathered; the jobs that it was for, and those of them that wait again."""
         self._connection.executemany(INSERT, self._rows)
         self._connection.executemany(_LOG, self._logs)
+        self._connection.executemany(_ENDED, self._ended)
         self._connection.executemany(_JOB, self._jobs)
         self._connection.executemany(_TURN, self._turns)
         return self._grown.values(), self._joined
