@@ -1,18 +1,22 @@
-"""The server's figures for Prometheus: counted while it works, put into families when somebody asks."""
+"""The server's figures for Prometheus: counted while it works, put into families when somebody asks.
 
+Its client library is loaded by the first who asks: a start would wait for the HTTP server that comes with it.
+"""
+
+# ruff: noqa: PLC0415
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from sse_server.events import JOB_EVENTS, Draft
 
-CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
 CUSTOM: Final = "custom"
 """The label of every type that is not ours: labels that agents and publishers choose would have no bound."""
 COUNTED: Final = JOB_EVENTS.keys() | {
@@ -52,6 +56,8 @@ class Reading(Struct, eq=False):
 
     def collect(self) -> Iterator[Metric]:
         """The families, as prometheus-client asks a collector for them."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
         yield GaugeMetricFamily("sse_connections_total", "Active SSE connections", value=self.connections)
         yield GaugeMetricFamily("sse_jobs_running", "Jobs that run in this process", value=self.running)
         events = CounterMetricFamily("sse_events", "Events stored, by type", labels=["event_type"])
@@ -59,9 +65,11 @@ class Reading(Struct, eq=False):
             events.add_metric([name], count)
         yield events
 
-    def exposition(self) -> bytes:
-        """The text that Prometheus reads, with the process's own memory and CPU."""
+    def exposition(self) -> tuple[bytes, str]:
+        """The text that Prometheus reads, with the process's own memory and CPU, and its content type."""
+        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
+
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         registry.register(self)
-        return generate_latest(registry)
+        return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -13,7 +13,7 @@ from sse_server.errors import FieldError, InvalidEvent, InvalidInput, NotFound
 from sse_server.eventlog import Figures, LogKey
 from sse_server.eventlog.order import now
 from sse_server.events import EventId, timestamp
-from sse_server.metrics import CONTENT_TYPE, Reading
+from sse_server.metrics import Reading
 from sse_server.published import RESERVED, TYPE, published
 from sse_server.routes.answers import reply
 from sse_server.routes.guard import user
@@ -145,7 +145,8 @@ async def show_stats(request: web.Request, _: object, __: None) -> web.StreamRes
 
 async def show_metrics(request: web.Request, _: object, __: None) -> web.StreamResponse:
     """The server's figures for Prometheus."""
-    return web.Response(body=reading(house(request)).exposition(), headers={"Content-Type": CONTENT_TYPE})
+    text, content_type = reading(house(request)).exposition()
+    return web.Response(body=text, headers={"Content-Type": content_type})
 
 
 def reading(parts: House) -> Reading:
