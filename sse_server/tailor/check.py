@@ -9,18 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import groupby, pairwise
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Struct
 
 from sse_server.tailor.lexicon import PLAIN, SENIORITY, STOP, TITLES
+from sse_server.tailor.result import ClaimKind
 from sse_server.tailor.resume import Resume
 from sse_server.tailor.sentences import split_sentences
 from sse_server.tailor.terms import is_light
 from sse_server.tailor.words import Token, adjacent, form, forms, tokens
 from sse_server.tailor.years import years_asked, years_claimed
-
-ClaimKind = Literal["number", "years", "title", "name", "term"]
 
 _PLAIN: Final = frozenset(map(form, STOP | PLAIN))
 _SENIORITY: Final = frozenset(map(form, SENIORITY))

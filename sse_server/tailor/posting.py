@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Struct
 
 from sse_server.tailor.headings import POSTING
 from sse_server.tailor.lines import Line, read_lines
+from sse_server.tailor.result import Need
 from sse_server.tailor.roles import is_title
 from sse_server.tailor.sentences import split_sentences
 from sse_server.tailor.terms import Phrase, Term, phrases, rank
 from sse_server.tailor.years import years_asked
-
-Need = Literal["required", "preferred", "duty"]
 
 WEIGHTS: Final[dict[Need, float]] = {"required": 1.0, "preferred": 0.4, "duty": 0.3}
 """How much a requirement of each kind counts for the coverage."""

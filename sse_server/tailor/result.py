@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
-
-from sse_server.tailor.check import Claim, ClaimKind
-from sse_server.tailor.matching import Found, Match, coverage_of
-from sse_server.tailor.posting import Need, Posting
-from sse_server.tailor.terms import Term
 
 LONGEST = 200_000
 """Characters of the longest résumé and of the longest posting."""
 
 Percent = Annotated[int, Meta(ge=0, le=100)]
+Need = Literal["required", "preferred", "duty"]
+ClaimKind = Literal["number", "years", "title", "name", "term"]
 
 
 class TailorInput(Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,48 +67,3 @@ class TailorResult(Struct, frozen=True):
     keywords_missing: list[str]
     """Words of the posting that the résumé does not show: use them only where they are true."""
     removed_claims: list[RemovedClaim]
-
-
-def result_of(
-    *,
-    summary: str,
-    written_by: str,
-    posting: Posting,
-    matches: list[Match],
-    shown: list[Term],
-    unshown: list[Term],
-    removed: list[Claim],
-) -> TailorResult:
-    """The result as others see it, from what the steps have found."""
-    return TailorResult(
-        summary=summary,
-        written_by=written_by,
-        posting_title=posting.title,
-        coverage_pct=coverage_of(matches),
-        matched=[requirement_match(match) for match in matches if match.met],
-        missing=[requirement_match(match) for match in matches if not match.met],
-        keywords=[term.text for term in shown],
-        keywords_missing=[term.text for term in unshown],
-        removed_claims=[RemovedClaim(each.sentence, each.claim, each.kind, each.repaired) for each in removed],
-    )
-
-
-def requirement_match(match: Match) -> RequirementMatch:
-    """One match as others see it."""
-    return RequirementMatch(
-        requirement=match.requirement.text,
-        need=match.requirement.need,
-        coverage_pct=_pct(match.coverage),
-        evidence=[_line(found) for found in match.found],
-        absent=list(match.absent),
-        years_asked=match.requirement.years or None,
-        years_shown=match.years,
-    )
-
-
-def _line(found: Found) -> EvidenceLine:
-    return EvidenceLine(found.evidence.text, found.evidence.section, _pct(found.score))
-
-
-def _pct(share: float) -> int:
-    return min(100, max(0, round(100 * share)))

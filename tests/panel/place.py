@@ -16,7 +16,8 @@ from yarl import URL
 from sse_server.agents import Agent, Job, Registry, agent
 from sse_server.app import Server
 from sse_server.config import Settings
-from sse_server.panel.agent import Pace, panel_at
+from sse_server.panel.agent import panel_at
+from sse_server.panel.pace import Pace
 from sse_server.panel.result import PanelInput
 from sse_server.sse import Parser, ServerSentEvent
 from tests.access.place import ANN, BOB, rules

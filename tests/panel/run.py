@@ -11,7 +11,8 @@ import msgspec
 
 from sse_server.agents import Job, Outbox, Provider
 from sse_server.config import Emission
-from sse_server.panel.agent import Pace, panel_at
+from sse_server.panel.agent import panel_at
+from sse_server.panel.pace import Pace
 from sse_server.panel.result import PanelResult
 from sse_server.panel.specialists import PANEL, Specialist
 

@@ -11,7 +11,8 @@ import pytest
 
 from sse_server.agents import ModelUsage
 from sse_server.errors import JobCancelled, ServerError
-from sse_server.panel.agent import Pace, panel
+from sse_server.panel.agent import panel
+from sse_server.panel.pace import Pace
 from sse_server.panel.question import Question
 from sse_server.panel.result import PanelInput, PanelResult
 from sse_server.panel.specialists import PANEL, Desk, Specialist, Task

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sse_server.errors import InvalidInput
-from sse_server.panel.agent import panel, pick
+from sse_server.panel.agent import panel
+from sse_server.panel.consultation import pick
 from sse_server.panel.result import LONGEST, PanelResult
 from sse_server.panel.specialists import PANEL
 from sse_server.panel.tools.foods import FOODS

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from sse_server.errors import JobFailed
-from sse_server.panel.agent import Pace
+from sse_server.panel.pace import Pace
 from tests.panel.place import ANN, SEVERAL, Answer, Place, place
 
 KEYS = {

@@ -12,7 +12,8 @@ import pytest
 from sse_server.agents import Job, ModelUsage, Outbox
 from sse_server.config import Emission
 from sse_server.errors import JobCancelled, ServerError
-from sse_server.tailor.agent import Pace, tailor, tailor_at
+from sse_server.tailor.agent import tailor, tailor_at
+from sse_server.tailor.pace import Pace
 from sse_server.tailor.result import TailorInput, TailorResult
 
 STEPS = ["read_posting", "read_resume", "match", "write_summary", "check"]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_server.tailor.result import LONGEST, TailorInput, TailorResult, result_of
+from sse_server.tailor.result import LONGEST, TailorInput, TailorResult
+from sse_server.tailor.told import result_of
 
 # Each of these made some pattern or loop quadratic while this was written, or could have. At 200,000 characters
 # anything quadratic takes minutes, which pytest's own limit ends; what is linear takes about a second.
