@@ -101,9 +101,14 @@ class Server:
         self.hub.start()
         self._ground = await broadcast.attach(self.store, self.hub, self.settings.sessions)
         await self.runner.start()
-        if self.llm:
-            await self.llm.sdk()  # half a second, that else the first user would wait
         await self._listener.start_serving()
+
+    async def load(self) -> None:
+        """Load, in threads, what no start has to wait for, and the first users else would: half a second and more."""
+        await asyncio.to_thread(self.verifier.load)
+        if self.llm:
+            await self.llm.sdk()
+        await asyncio.to_thread(_load_the_agents)
 
     async def _listen(self) -> None:
         """Take the address before any job is taken: a server that can't be reached must not run what it left."""
@@ -249,17 +254,23 @@ async def serve(settings: Settings, registry: Registry, started: Callable[[Serve
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, told_to_stop)
     await server.start()
-    _tune_the_interpreter()
     started(server)
+    await server.load()
+    _tune_the_interpreter()
     await stop.wait()
     logger.info("draining")
     await server.stop()
 
 
+def _load_the_agents() -> None:
+    from sse_server.panel import consultation  # noqa: F401, PLC0415
+    from sse_server.tailor import tailoring  # noqa: F401, PLC0415
+
+
 def _tune_the_interpreter() -> None:
     """For thousands of long-lived objects, and two threads that need each other (docs/performance.md)."""
-    gc.collect()
     gc.freeze()  # what is there by now stays: no collection looks at it again
+    gc.enable()
     gc.set_threshold(10_000, 20, 50)  # every stream and job holds tens of objects, and nearly none in a circle
     sys.setswitchinterval(0.0005)  # the store's thread waits so long for a busy loop, at each statement
 

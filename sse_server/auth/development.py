@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import jwt
-
 from sse_server.config import Auth
 from sse_server.errors import SettingsError
 
@@ -20,6 +18,8 @@ def development_token(rules: Auth, user: str, *, now: float, ttl: float = 3600.0
             "a token is signed with auth.jwt_secret, which is not set:"
             " give this command and the server the same JWT_SECRET"
         )
+    import jwt  # noqa: PLC0415  (a server never makes one, and would wait for its cryptography)
+
     claims: dict[str, object] = {"sub": user, "iat": int(now), "exp": int(now + ttl)}
     if rules.audience:
         claims["aud"] = rules.audience

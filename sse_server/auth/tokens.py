@@ -1,9 +1,9 @@
-"""Tokens: JSON Web Tokens (RFC 7519), verified by a secret or by the keys of an issuer.
+"""Tokens: JSON Web Tokens (RFC 7519), verified by a secret or by the keys of an issuer, and remembered.
 
-A key says by which algorithm it is used; the token's `alg` only has to agree (RFC 8725, section 3.1). Keys that a
-token brings along (`jwk`, `jku`, `x5u`, `x5c`) are never looked at, and a token with `crit` is refused: we know none of
-the extensions that it could mean.
+PyJWT with its cryptography takes a tenth of a second to load, so that happens with the first token, or in `load`.
 """
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Final
-
-import jwt
+from typing import TYPE_CHECKING, Final
 
 from sse_server.auth.claims import read_claims
 from sse_server.auth.identity import How, Identity
-from sse_server.auth.jwks import Keys
 from sse_server.auth.refusal import refused
 from sse_server.config import Auth
+
+if TYPE_CHECKING:
+    from sse_server.auth.jwks import Keys
 
 MAX_LENGTH: Final = 8192
 """Characters of a token; a longer one is not even parsed."""
 REMEMBERED: Final = 10_000
 """Verified tokens that are remembered; the one that was not seen for longest is forgotten first."""
-
-_jws = jwt.PyJWS(options={"enforce_minimum_key_length": True})
 
 
 class Verifier:
@@ -36,8 +34,17 @@ class Verifier:
         self._rules = rules
         self._clock = clock
         self._verified: OrderedDict[tuple[bytes, How], Identity] = OrderedDict()
-        # A key that the issuer took back takes the tokens that it signed along.
-        self._keys = Keys(rules.jwks_url, on_change=self._verified.clear) if rules.jwks_url else None
+        self._keys: Keys | None = None
+        if rules.jwks_url:
+            from sse_server.auth.jwks import Keys
+
+            # A key that the issuer took back takes the tokens that it signed along.
+            self._keys = Keys(rules.jwks_url, on_change=self._verified.clear)
+
+    def load(self) -> None:
+        """Load what the first token needs, where tokens count; in any thread."""
+        if self._rules.checks_tokens:
+            from sse_server.auth import signatures  # noqa: F401
 
     async def verify(self, token: str, how: How = "bearer") -> Identity:
         """Whose token it is. Raises `Unauthenticated`, and `Unavailable` when the issuer's keys were never seen."""
@@ -52,7 +59,9 @@ class Verifier:
                 raise refused("expired")
             self._verified.move_to_end(digest)
             return known
-        payload = await self._payload(token)
+        from sse_server.auth.signatures import signed
+
+        payload = await signed(token, self._keys, self._rules.jwt_secret)
         claims = read_claims(payload, self._rules, self._clock())
         identity = Identity(claims.sub, claims.scopes, claims.exp + self._rules.leeway, how)
         self._verified[digest] = identity
@@ -64,24 +73,3 @@ class Verifier:
         """Stop fetching keys."""
         if self._keys:
             await self._keys.close()
-
-    async def _payload(self, token: str) -> bytes:
-        """What was signed. PyJWT's own words for what is wrong may repeat the token, so only their kind is kept."""
-        try:
-            if self._keys:
-                signed = _jws.decode_complete(token, await self._key(self._keys, token))
-            else:
-                signed = _jws.decode_complete(token, self._rules.jwt_secret, algorithms=["HS256"])
-        except jwt.PyJWTError as error:
-            raise refused(type(error).__name__) from None
-        if "crit" in signed["header"]:
-            raise refused("crit")
-        payload: bytes = signed["payload"]
-        return payload
-
-    async def _key(self, keys: Keys, token: str) -> jwt.PyJWK:
-        header = _jws.get_unverified_header(token)
-        key = await keys.find(header.get("kid"), header.get("alg"))
-        if key is None:
-            raise refused("no key of the issuer's goes with it")
-        return key

@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from typing import Annotated
@@ -73,6 +74,7 @@ def serve(
     settings: Set = None,
 ) -> None:
     """Serve agents: the built-in ones and those of MODULE."""
+    gc.disable()  # a start makes what stays: `app.serve` lets the collector begin behind it
     from sse_server.cli.serve import serve
 
     serve(modules or [], config, flags(host, port, store, store_path, settings))
