@@ -106,9 +106,9 @@ class Server:
     async def load(self) -> None:
         """Load, in threads, what no start has to wait for, and the first users else would: half a second and more."""
         await asyncio.to_thread(self.verifier.load)
+        await asyncio.to_thread(_load_the_rest)
         if self.llm:
             await self.llm.sdk()
-        await asyncio.to_thread(_load_the_agents)
 
     async def _listen(self) -> None:
         """Take the address before any job is taken: a server that can't be reached must not run what it left."""
@@ -262,7 +262,8 @@ async def serve(settings: Settings, registry: Registry, started: Callable[[Serve
     await server.stop()
 
 
-def _load_the_agents() -> None:
+def _load_the_rest() -> None:
+    from sse_server.auth import windows  # noqa: F401, PLC0415
     from sse_server.panel import consultation  # noqa: F401, PLC0415
     from sse_server.tailor import tailoring  # noqa: F401, PLC0415
 

@@ -1,23 +1,16 @@
-"""Rates: how often a user may do something in a minute, by the moving window of `limits`.
-
-The windows are kept here, since that library's own memory starts a thread every ten milliseconds in which it is asked,
-and never forgets a user.
-"""
+"""Rates: how often a user may do something in a minute."""
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Final
-
-from limits import RateLimitItemPerMinute
-from limits.storage import MovingWindowSupport, Storage
-from limits.strategies import MovingWindowRateLimiter
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sse_server.errors import RateLimited
 
-MINUTE: Final = 60.0
+if TYPE_CHECKING:
+    from sse_server.auth.windows import Minute
 
 
 class Rate:
@@ -27,78 +20,21 @@ class Rate:
     """
 
     def __init__(self, amount: int, verb: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._amount = amount
         self._clock = clock
         self._verb = verb
-        self._item = RateLimitItemPerMinute(amount) if amount else None
-        self._limiter = MovingWindowRateLimiter(Windows(clock))
 
     def take(self, user: str) -> None:
         """Count one. Raises `RateLimited`, which does not count, with the seconds until the next is free."""
-        if self._item is None or self._limiter.hit(self._item, user):
+        if not self._amount or self._minute.take(user):
             return
-        free_at = self._limiter.get_window_stats(self._item, user).reset_time
         raise RateLimited(
-            f"you may {self._verb} {self._item.amount} times a minute", retry_after=max(free_at - self._clock(), 1.0)
+            f"you may {self._verb} {self._amount} times a minute",
+            retry_after=max(self._minute.free_at(user) - self._clock(), 1.0),
         )
 
+    @cached_property
+    def _minute(self) -> Minute:
+        from sse_server.auth.windows import Minute  # noqa: PLC0415  (no start shall wait for its library)
 
-class Windows(Storage, MovingWindowSupport):
-    """The moments of the last minute by key, for one process. A key without any is forgotten."""
-
-    STORAGE_SCHEME = None
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        super().__init__()
-        self._clock = clock
-        self._moments: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        now = self._clock()
-        self._forget(now - expiry)
-        moments = self._moments.setdefault(key, deque())
-        _drop(moments, now - expiry)
-        if len(moments) + amount > limit:
-            return False
-        moments.extend([now] * amount)
-        self._moments.move_to_end(key)
-        return True
-
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        now = self._clock()
-        moments = self._moments.get(key, deque())
-        _drop(moments, now - expiry)
-        return (moments[0] if moments else now), len(moments)
-
-    def _forget(self, before: float) -> None:
-        """The keys stand in the order of their last moment, so the idle ones are the first."""
-        while self._moments and (not (moments := next(iter(self._moments.values()))) or moments[-1] <= before):
-            self._moments.popitem(last=False)
-
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return ValueError
-
-    def get(self, key: str) -> int:
-        return len(self._moments.get(key, ()))
-
-    def clear(self, key: str) -> None:
-        self._moments.pop(key, None)
-
-    def reset(self) -> int:
-        known = len(self._moments)
-        self._moments.clear()
-        return known
-
-    def check(self) -> bool:
-        return True
-
-    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        raise NotImplementedError("fixed windows are not kept here")
-
-    def get_expiry(self, key: str) -> float:
-        raise NotImplementedError("fixed windows are not kept here")
-
-
-def _drop(moments: deque[float], before: float) -> None:
-    while moments and moments[0] <= before:
-        moments.popleft()
+        return Minute(self._amount, self._clock)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sse_server.auth import Rate
-from sse_server.auth.rates import Windows
+from sse_server.auth.windows import Windows
 from sse_server.errors import RateLimited
 
 

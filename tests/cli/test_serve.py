@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,3 +109,15 @@ def test_help_and_version_are_quick_and_import_no_server(call: Call) -> None:
         assert "Usage: sse-server" in helped.stdout
         assert not re.search(r"\b(aiohttp|rich|sqlite3|sse_server\.(app|routes|client))\b", helped.stderr)
     assert re.fullmatch(r"sse-server \S+.*\n", call("--version").stdout)
+
+
+LATE = "cryptography jwt limits openai prometheus_client rich sse_server.panel.specialists sse_server.tailor.words"
+"""What a server needs only later, or never."""
+
+
+@pytest.mark.parametrize(
+    ("module", "others"), [("sse_server.cli.serve", LATE), ("sse_server", f"{LATE} aiohttp sqlite3 typer")]
+)
+def test_no_start_and_no_agents_file_waits_for_what_others_need(module: str, others: str) -> None:
+    program = f"import sys, {module}; print(sorted(set({others.split()!r}) & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
