@@ -34,7 +34,7 @@ from sse_server.hub import Hub
 from sse_server.panel.agent import panel
 from sse_server.panel.doors import ROUTES as PANEL_ROUTES
 from sse_server.routes import ROUTES
-from sse_server.routes.connection import Connection
+from sse_server.routes.connection import Entrance
 from sse_server.routes.cors import allow_origins
 from sse_server.routes.guard import Guard
 from sse_server.routes.house import HOUSE, House
@@ -73,6 +73,7 @@ class Server:
             per_user=settings.limits.jobs_per_user,
             retry=settings.stream.retry_ms / 1000,
         )
+        self.seats = Seats(settings.limits)
         self.verifier = Verifier(settings.auth)
         self._doors: web.AppRunner
         self._ground: broadcast.Ground
@@ -112,17 +113,15 @@ class Server:
 
     async def _listen(self) -> None:
         """Take the address before any job is taken: a server that can't be reached must not run what it left."""
-        settings = self.settings.server
+        settings, seats = self.settings.server, self.seats
         guard = make_guard(self.settings, self.verifier, await self.store.secret())
-        seats = Seats(self.settings.limits)
         app = make_app(House(self.settings, self.store, self.hub, self.runner, seats, guard))
         self._doors = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1.0)
         await self._doors.setup()
         server = self._doors.server
         assert server is not None
-        most = self.settings.limits.connections
         self._listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(server, settings, most),
+            Entrance(server, settings, self.settings.limits.connections, seats),
             settings.host,
             settings.port,
             backlog=settings.backlog,
@@ -141,6 +140,7 @@ class Server:
             subscriber.end("draining")
         await self.hub.close()
         self._listener.close()
+        await self.seats.close(1.0)
         await self._doors.cleanup()
         await self.verifier.close()
         if self.llm:

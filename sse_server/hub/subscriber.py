@@ -182,16 +182,13 @@ class Subscriber:
         tail.live.setdefault(self.view, set()).add(self)
         return True
 
-    async def _until_parted(self) -> None:
-        self._parted = self._loop.create_future()
+    def _until_parted(self) -> asyncio.Future[None]:
+        """Be live; a future and no coroutine, since thousands of streams wait here for hours."""
+        parted = self._parted = self._loop.create_future()
         self.live = True
         if not self._spoken:
             self.beat(now())  # nothing to say yet, and the opening waits for its first event
-        try:
-            await self._parted
-        finally:
-            self._parted = None
-            self.part()
+        return parted
 
     async def _catch_up(self, on_gap: Callable[[Gap], Awaitable[None]]) -> None:
         page = await self._read(self)

@@ -14,6 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 from sse_server.config import Server
 from sse_server.errors import HeadTooLarge, InvalidInput, Overloaded, ServerError
 from sse_server.routes.middleware import new_request_id, problem
+from sse_server.routes.seats import Seats
 
 LINGER: Final = 1.0
 """Seconds that a client which was refused has to hang up."""
@@ -34,32 +35,64 @@ class AccessLog(AbstractAccessLogger):
         access.info("%s %s", request.method, request.path, extra=fields | ({"session": session} if session else {}))
 
 
+class Entrance:
+    """Where clients come in: makes their connections, of which `most` may be open in all."""
+
+    def __init__(self, server: web.Server, settings: Server, most: int, seats: Seats) -> None:
+        self.server = server
+        self.settings = settings
+        self.most = most
+        self._seats = seats
+
+    def __call__(self) -> Connection:
+        """A new client's."""
+        return Connection(self, self.settings.head_timeout)
+
+    def back(self, transport: asyncio.Transport, said: bytes) -> None:
+        """A stream is over, and its client may ask for something else; `said`: has done so."""
+        connection = Connection(self, None)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        if not transport.is_reading():
+            transport.resume_reading()
+        if said:
+            connection.data_received(said)
+
+    def too_many(self) -> int:
+        """How many connections there are beyond the limit; a stream's is one that aiohttp knows nothing of any more."""
+        known = len(self.server._connections)  # noqa: SLF001  (its public list is a copy of thousands)
+        return known + len(self._seats.streams) - self.most
+
+
 class Connection(RequestHandler):
     """aiohttp's, with a time limit for the first request's head: a client that sends a byte now and then is cut off.
 
     Later heads have the keep-alive's limit.
     """
 
-    __slots__ = ("_head_timeout", "_head_timer", "_most")
+    __slots__ = ("_head_timeout", "_head_timer", "_stream", "entrance")
 
-    def __init__(self, server: web.Server, settings: Server, most: int) -> None:
-        """`most` connections may be open in all."""
+    def __init__(self, entrance: Entrance, head_timeout: float | None) -> None:
+        """`head_timeout` in seconds; None for a client that has asked before."""
+        settings = entrance.settings
         super().__init__(
-            server,
+            entrance.server,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=settings.keepalive_timeout,
             access_log_class=AccessLog,
             access_log=access if settings.access_log else None,  # type: ignore[arg-type]
             auto_decompress=False,  # a compressed body is no JSON; a small one may hide a large one
         )
-        self._most = most
-        self._head_timeout = settings.head_timeout
+        self.entrance = entrance
+        self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
+        self._stream: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        assert self._manager is not None
-        too_many = len(self._manager._connections) - self._most  # noqa: SLF001  (its public list is a copy of thousands)
+        if self._head_timeout is None:
+            return
+        too_many = self.entrance.too_many()
         if too_many > 0:
             self._refuse(Overloaded("the server has as many connections open as it may", retry_after=5))
         limit = self._head_timeout if too_many <= 0 else LINGER if too_many <= TOLD else 0.0
@@ -69,6 +102,25 @@ class Connection(RequestHandler):
         if self._head_timer:
             self._head_timer.cancel()
         super().connection_lost(exc)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing has come behind the request that is being answered."""
+        return not self._messages
+
+    def let_go(self, stream: asyncio.Task[None]) -> None:
+        """The socket is a stream's now: to aiohttp its client has gone, so it drops all that was the request's."""
+        self._stream = stream
+        self.transport = None  # or aiohttp would close it
+        self.connection_lost(None)
+
+    def log_access(self, request: web.BaseRequest, response: web.StreamResponse, time: float | None) -> None:
+        """A stream's line comes when it is over."""
+        log = super().log_access
+        if self._stream and self.access_logger:
+            self._stream.add_done_callback(lambda _: log(request, response, time))
+        else:
+            log(request, response, time)
 
     def _refuse(self, error: ServerError) -> None:
         """Answer before anything was asked, and hear nothing more.

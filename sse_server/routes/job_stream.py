@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Coroutine
+from typing import Any, Literal
 
 from sse_server.eventlog import LogKey, Record
 from sse_server.hub import Cursor, Gap, View, judge
@@ -18,6 +19,8 @@ Replay = Literal["all", "snapshot", "none"]
 class JobStream(LogStream):
     """In a session that several jobs share it is a filter on the log."""
 
+    __slots__ = ("_cursor", "_job_id", "_record", "_replay")
+
     def __init__(self, house: House, spec: JobSpec, wire: Wire, reader: Reader) -> None:
         view = View(
             reader.surface,
@@ -31,14 +34,15 @@ class JobStream(LogStream):
         super().__init__(house, LogKey(spec.user, spec.session), view, wire, reader)
         self._job_id = spec.id
 
-    async def run(self, record: Record, cursor: Cursor | None, replay: Replay = "all") -> None:
+    def run(self, record: Record, cursor: Cursor | None, replay: Replay = "all") -> Coroutine[Any, Any, None]:
         """Write the stream until it is over. A cursor wins over `replay`."""
         self._record, self._cursor, self._replay = record, cursor, replay
-        await self.follow(cursor or Cursor.unsent(record.begin), self._on_lag if self._reader.conflate else None)
+        return self.follow(cursor or Cursor.unsent(record.begin), self._on_lag if self._reader.conflate else None)
 
     async def begin(self) -> None:
         """A snapshot where it was asked for; and the job's end, where the log has let go of it."""
         record, cursor = self._record, self._cursor
+        del self._record  # as it was: nobody shall look at it later
         if cursor is None and self._replay != "all":
             await self._skip(snapshot=self._replay == "snapshot")
         elif record.done_is_gone:

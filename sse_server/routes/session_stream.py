@@ -55,15 +55,18 @@ async def stream_session(request: web.Request, query: SessionQuery, _: None) -> 
     if reason := passing(request):
         return await refuse(request, reason, parts.settings.stream.retry_ms, reader.surface)
     wire = Wire(request)
-    with parts.seats.take(user(request)):
-        await wire.open(stall=parts.settings.stream.write_timeout)
+    with parts.seats.take(user(request)) as seat:
+        response = await wire.open(request, stall=parts.settings.stream.write_timeout)
         from_here = kept(head) if query.replay == "all" else end(head)
-        await SessionStream(parts, key, wire, reader).follow(cursor or Cursor.unsent(from_here))
-        return await wire.close()
+        stream = SessionStream(parts, key, wire, reader)
+        await wire.carry(request, stream.follow(cursor or Cursor.unsent(from_here)), seat)
+        return response
 
 
 class SessionStream(LogStream):
     """Every event of the log, whoever wrote it."""
+
+    __slots__ = ()
 
     def __init__(self, house: House, key: LogKey, wire: Wire, reader: Reader) -> None:
         view = View(reader.surface, key.session, types=reader.types, padding=reader.padding, chunked=wire.chunked)

@@ -20,7 +20,7 @@ from sse_server.hub import Cursor, Ending, Gap, Subscriber, View
 from sse_server.routes.answers import Reconnect
 from sse_server.routes.house import House
 from sse_server.routes.surface import StreamSurface, spread
-from sse_server.routes.wire import Wire
+from sse_server.routes.wire import Wire, whole
 
 
 class Reader(Struct, frozen=True, kw_only=True):
@@ -40,6 +40,8 @@ class Reader(Struct, frozen=True, kw_only=True):
 class LogStream(ABC):
     """A stream on a log, through `view`, on an open wire."""
 
+    __slots__ = ("_house", "_key", "_reader", "_settings", "_subscriber", "_surface", "_view", "_wire")
+
     def __init__(self, house: House, key: LogKey, view: View, wire: Wire, reader: Reader) -> None:
         self._house = house
         self._settings = house.settings.stream
@@ -51,7 +53,7 @@ class LogStream(ABC):
         self._subscriber: Subscriber
 
     async def follow(self, start: Cursor, on_lag: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Write what comes behind `start` until the stream is over; `on_lag` as in `Subscriber.follow`."""
+        """Write what comes behind `start` until the stream is over, and end it; `on_lag` as in `Subscriber.follow`."""
         with self._house.hub.subscribe(self._key, self._view, self._wire, start) as subscriber:
             self._subscriber = subscriber
             subscriber.patient = self._reader.began_here
@@ -63,6 +65,7 @@ class LogStream(ABC):
             except StoreUnavailable:
                 subscriber.end("overloaded")  # the client keeps its place, and asks again
             self._say(subscriber.ending)
+        await self._wire.close()
 
     @abstractmethod
     async def begin(self) -> None:
@@ -92,8 +95,5 @@ async def refuse(
     request: web.Request, reason: Literal["draining", "overloaded"], retry_ms: int, surface: StreamSurface
 ) -> web.StreamResponse:
     """A stream that can't be served now: a browser never comes back from a 503, so it is told to."""
-    wire = Wire(request)
-    await wire.open()
     frames = b": stream\n" + surface.reconnect(Reconnect(reason, spread(retry_ms)), now())
-    wire.write(b"%x\r\n%b\r\n" % (len(frames), frames) if wire.chunked else frames)
-    return await wire.close()
+    return await whole(request, frames)

@@ -68,10 +68,10 @@ async def stream_record(
     if reason := passing(request):
         return await refuse(request, reason, parts.settings.stream.retry_ms, reader.surface)
     wire = Wire(request)
-    with parts.seats.take(user(request)):
-        await wire.open(stall=parts.settings.stream.write_timeout)
-        await JobStream(parts, record.spec, wire, reader).run(record, cursor, replay)
-        return await wire.close()
+    with parts.seats.take(user(request)) as seat:
+        response = await wire.open(request, stall=parts.settings.stream.write_timeout)
+        await wire.carry(request, JobStream(parts, record.spec, wire, reader).run(record, cursor, replay), seat)
+        return response
 
 
 async def start_and_stream(
@@ -79,7 +79,7 @@ async def start_and_stream(
 ) -> web.StreamResponse:
     """Start a job and answer with its stream, from its first event; the headers say where a GET goes on."""
     parts = house(request)
-    with parts.seats.take(user(request)):
+    with parts.seats.take(user(request)) as seat:
         record, headers = await submit(request, start)
         here = f"/api/jobs/{record.spec.id}/stream"
         reader = Reader(
@@ -89,11 +89,10 @@ async def start_and_stream(
             expires=identity(request).expires,
         )
         wire = Wire(request)
-        await wire.open(
-            headers={"Location": here, "Content-Location": here} | headers, stall=parts.settings.stream.write_timeout
-        )
-        await JobStream(parts, record.spec, wire, reader).run(record, None)
-        return await wire.close()
+        headers = {"Location": here, "Content-Location": here} | headers
+        response = await wire.open(request, headers=headers, stall=parts.settings.stream.write_timeout)
+        await wire.carry(request, JobStream(parts, record.spec, wire, reader).run(record, None), seat)
+        return response
 
 
 def passing(request: web.Request) -> Literal["draining", "overloaded"] | None:

@@ -1,17 +1,23 @@
 """The bytes of one stream: its headers, writes that never wait, and the one place that waits for a slow client.
 
 Writes go straight to the transport: `StreamResponse.write` costs half as much again for each event, and two of them
-must never run at once. So nothing here uses it once the response is prepared.
+must never run at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
 from multidict import istr
+
+from sse_server.routes.connection import Connection, Entrance
+from sse_server.routes.middleware import REQUEST_ID
+from sse_server.routes.seats import Seat
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes that may wait for a client here; more, and it does not keep up."""
@@ -19,6 +25,8 @@ LONGEST: Final = 2**31 - 1
 """Milliseconds that the kernel can wait for."""
 LINGER: Final = 2.0
 """Seconds that a client which reads nothing has for the end of its stream."""
+MOST_EARLY: Final = 16 * 1024
+"""Bytes that a client may send behind its request before the stream is over."""
 
 HEADERS: Final = {
     hdrs.CONTENT_TYPE: "text/event-stream",
@@ -27,31 +35,77 @@ HEADERS: Final = {
     istr("Proxy-Buffering"): "off",
 }
 
+logger = logging.getLogger(__name__)
 
-class Wire:
-    """One response that streams. `chunked` is the transfer coding of HTTP/1.1; HTTP/1.0 ends with the connection."""
 
-    __slots__ = ("_request", "_response", "_transport", "_writer", "chunked")
+class Wire(asyncio.Protocol):
+    """One response that streams: aiohttp sends its head; what follows goes out on a connection that is its own.
+
+    A stream may be silent for hours. So nothing of its request, and none of the tasks, parsers and frames by which it
+    came, waits with it: `carry` takes the connection from aiohttp. `chunked` is the transfer coding of HTTP/1.1;
+    HTTP/1.0 ends with the connection.
+    """
+
+    __slots__ = (
+        "_behind",
+        "_early",
+        "_entrance",
+        "_paused",
+        "_request_id",
+        "_resumed",
+        "_seat",
+        "_stream",
+        "_transport",
+        "_usable",
+        "chunked",
+    )
 
     def __init__(self, request: web.Request) -> None:
         self.chunked = request.version >= HttpVersion11
-        self._request = request
-        self._transport: asyncio.WriteTransport
+        self._entrance: Entrance
+        self._request_id = request[REQUEST_ID]
+        self._transport: asyncio.Transport
+        self._seat: Seat
+        self._stream: asyncio.Task[None]
+        self._usable = self.chunked and request.keep_alive and request.content.is_eof()
+        self._behind: Connection | None = None
+        self._early = b""
+        self._paused = False
+        self._resumed: asyncio.Future[None] | None = None
 
-    async def open(self, *, status: int = 200, headers: dict[str, str] | None = None, stall: float = 30.0) -> None:
-        """Send the headers. `stall`: seconds after which the kernel gives up on a peer that acknowledges nothing."""
-        response = self._response = web.StreamResponse(status=status, headers=HEADERS | (headers or {}))
-        if self.chunked:
-            response.headers[hdrs.CONNECTION] = "keep-alive" if self._request.keep_alive else "close"
-            response.enable_chunked_encoding()
-        else:
-            response.force_close()
-        writer, transport = await response.prepare(self._request), self._request.transport
-        if writer is None or transport is None:
+    async def open(
+        self, request: web.Request, *, headers: dict[str, str] | None = None, stall: float = 30.0
+    ) -> web.StreamResponse:
+        """Send the head. `stall`: seconds after which the kernel gives up on a peer that acknowledges nothing."""
+        response = _Head(headers=HEADERS | (headers or {}))
+        await _begin(request, response)
+        if request.transport is None:
             raise ConnectionResetError("the client has gone")
-        self._writer, self._transport = writer, transport
+        _tune(request.transport.get_extra_info("socket"), stall)
+        return response
+
+    async def carry(self, request: web.Request, stream: Coroutine[Any, Any, None], seat: Seat) -> None:
+        """Take the connection, and let a task of its own write the stream on it; the handler has to return then.
+
+        Where the client has sent further requests ahead, aiohttp keeps them, and the handler waits for the stream.
+        """
+        connection, transport = request.protocol, request.transport
+        assert isinstance(connection, Connection)
+        assert transport is not None
+        self._transport = transport
+        self._entrance = connection.entrance
+        self._seat = seat
+        self._stream = asyncio.get_running_loop().create_task(stream)
+        self._stream.add_done_callback(self._over)
+        seat.give(self._stream)
+        self._paused = transport.get_write_buffer_size() > HIGH_WATER
         transport.set_write_buffer_limits(high=HIGH_WATER)
-        _tune(transport.get_extra_info("socket"), stall)
+        transport.set_protocol(self)
+        if connection.is_quiet:
+            connection.let_go(self._stream)
+        else:
+            self._behind = connection
+            await asyncio.wait([self._stream])
 
     def write(self, data: bytes) -> bool:
         """Send now; False when the client does not keep up, or is gone."""
@@ -69,16 +123,83 @@ class Wire:
         """Wait until the client has taken most of it. Raises ConnectionError when it is gone."""
         if self._transport.is_closing():
             raise ConnectionResetError("the client has gone")
-        await self._writer.drain()
+        if self._paused:
+            self._resumed = asyncio.get_running_loop().create_future()
+            await self._resumed
 
-    async def close(self) -> web.StreamResponse:
+    async def close(self) -> None:
         """End the response. A client that reads nothing is cut off: it has what it took, and its cursor."""
+        transport = self._transport
+        if self.chunked:
+            self.write(b"0\r\n\r\n")
         try:
             async with asyncio.timeout(LINGER):
-                await self._response.write_eof()
+                await self.drain()
         except (TimeoutError, ConnectionError):
+            transport.abort()
+            return
+        if self._behind:
+            transport.set_protocol(self._behind)
+        elif self._usable:
+            self._entrance.back(transport, self._early)
+        else:
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone, and with it the stream."""
+        self._stream.cancel()
+        if self._behind:
+            self._behind.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """What comes during the stream is for behind it; most of it waits in the socket."""
+        if self._behind:
+            self._behind.data_received(data)
+            return
+        self._early += data
+        if len(self._early) > MOST_EARLY:
+            self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        if self._resumed and not self._resumed.done():
+            self._resumed.set_result(None)
+
+    def _over(self, stream: asyncio.Task[None]) -> None:
+        """Whatever became of the stream, its connection does not outlive it, and a fault of ours is told."""
+        self._seat.leave(stream)
+        error = None if stream.cancelled() else stream.exception()
+        if error and not isinstance(error, ConnectionError):
+            logger.error("a stream failed", exc_info=error, extra={"request_id": self._request_id})
+        if self._transport.get_protocol() is self and not self._transport.is_closing():
             self._transport.abort()
-        return self._response
+
+
+class _Head(web.StreamResponse):
+    """All that aiohttp says of a stream."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Its end is not aiohttp's to write."""
+
+
+async def whole(request: web.Request, frames: bytes) -> web.StreamResponse:
+    """A stream that is over with its first frames: aiohttp writes it all."""
+    response = web.StreamResponse(headers=HEADERS)
+    await _begin(request, response)
+    await response.write(frames)
+    return response
+
+
+async def _begin(request: web.Request, response: web.StreamResponse) -> None:
+    if request.version >= HttpVersion11:
+        response.headers[hdrs.CONNECTION] = "keep-alive" if request.keep_alive else "close"
+        response.enable_chunked_encoding()
+    else:
+        response.force_close()
+    await response.prepare(request)
 
 
 def _tune(peer: socket.socket | None, stall: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -13,6 +13,7 @@ from sse_server.config import Server as ServerSettings
 from sse_server.config import Stream as StreamSettings
 
 if TYPE_CHECKING:
+    from sse_server.routes.wire import Wire
     from tests.routes.conftest import House, Opened
 
 Until = Callable[[Callable[[], Any]], Any]
@@ -180,11 +181,12 @@ async def test_a_client_that_asks_and_asks_and_reads_nothing_does_not_fill_the_m
     async with opened(stream=StreamSettings(heartbeat_interval=0.05)) as house:
         job_id, _ = await house.puppet()
         stream = await house.stream(job_id)
-        (connection,) = house.server._doors.server.connections  # type: ignore[union-attr]
+        (subscriber,) = house.server.hub.subscribers
+        wire = cast("Wire", subscriber._sink)
         for _ in range(50):
             stream.line.writer.write(b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n" * 1000)
-        await until(lambda: connection._buffer_paused)
-        assert len(connection._messages) < 1000
+        await until(lambda: not wire._transport.is_reading())
+        assert len(wire._early) < 300_000
         stream.line.abort()
         await until(house.idle)
 
