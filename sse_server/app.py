@@ -102,14 +102,14 @@ class Server:
         self.hub.start()
         self._ground = await broadcast.attach(self.store, self.hub, self.settings.sessions)
         await self.runner.start()
+        if self.llm:
+            await self.llm.sdk()  # half a second, that else the first user would wait
         await self._listener.start_serving()
 
     async def load(self) -> None:
-        """Load, in threads, what no start has to wait for, and the first users else would: half a second and more."""
+        """Load, in a thread, what no start has to wait for: tokens, rates and the work of our agents."""
         await asyncio.to_thread(self.verifier.load)
         await asyncio.to_thread(_load_the_rest)
-        if self.llm:
-            await self.llm.sdk()
 
     async def _listen(self) -> None:
         """Take the address before any job is taken: a server that can't be reached must not run what it left."""
