@@ -120,3 +120,21 @@ async def test_a_fault_of_ours_in_a_stream_is_logged_and_cuts_it_off(
         caplog.clear()
         assert not house.seats.total
         actor.end()
+
+
+async def test_a_streams_line_in_the_access_log_comes_when_it_is_over(
+    opened: Opened, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "sse_server.access")
+    async with opened(server=ServerSettings(access_log=True)) as house:
+        job_id, actor = await house.puppet()
+        stream = await house.stream(job_id)
+        await stream.next()
+        await house.get("/health")
+        asked = f"GET /api/jobs/{job_id}/stream"
+        assert asked not in caplog.messages
+        assert "GET /health" in caplog.messages
+        actor.end()
+        await stream.all()
+        await until(lambda: asked in caplog.messages)
+        assert caplog.messages.count(asked) == 1
