@@ -17,7 +17,7 @@ from sse_server.routes.answers import reply
 from sse_server.routes.guard import user
 from sse_server.routes.house import house
 from sse_server.routes.owned import session_name
-from sse_server.routes.starting import StartJob, submit
+from sse_server.routes.starting import StartJob, new_spec, submit
 
 SESSION_HEADER: Final = "X-Session-Id"
 
@@ -100,7 +100,8 @@ async def delete(request: web.Request, _: object, body: Delete) -> web.StreamRes
 
 
 async def _start(request: web.Request, place: Place, agent: str, asked: Struct, said: str) -> web.Response:
-    record, headers = await submit(request, StartJob(agent, Raw(msgspec.json.encode(asked)), place.session_id))
+    start = StartJob(agent, Raw(msgspec.json.encode(asked)), place.session_id)
+    record, headers = await submit(request, new_spec(request, start))
     here = {"Location": f"/api/jobs/{record.spec.id}"}
     return reply(Started(success=True, message_id=place.message_id, message=said), headers=here | headers)
 

@@ -157,7 +157,8 @@ class Hub:
 
     async def _read(self, subscriber: Subscriber) -> Page:
         tail, view = subscriber.tail, subscriber.view
-        if subscriber.cursor is None and subscriber.epoch == tail.epoch:
+        # Only a reader of the whole log needs the log's own head: it may lack what went from between jobs' events.
+        if subscriber.epoch == tail.epoch and (subscriber.cursor is None or view.job_id is not None):
             page = tail.after(subscriber.position)
             if page is not None:
                 await asyncio.sleep(0)

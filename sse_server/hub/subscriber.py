@@ -28,6 +28,9 @@ class Sink(Protocol):
     def write(self, data: bytes) -> bool:
         """Send; False when the client does not keep up, or is gone."""
 
+    def finish(self, data: bytes) -> None:
+        """Send what is last, and with it the end of the stream; nothing may be written behind it."""
+
     async def drain(self) -> None:
         """Wait until the client has taken most of it. Raises ConnectionError when it is gone."""
 
@@ -39,20 +42,8 @@ class Subscriber:
     """`position` is the seq of the last event that it has passed; its heartbeat counts from `beat_at`."""
 
     __slots__ = (
-        *(
-            "_backlog",
-            "_evicted",
-            "_loop",
-            "_parted",
-            "_read",
-            "_sink",
-            "_spoken",
-            "_steady",
-            "beat_at",
-            "cursor",
-            "deadline",
-        ),
-        *("ending", "epoch", "live", "patient", "position", "tail", "view"),
+        *("_backlog", "_evicted", "_loop", "_parted", "_read", "_sink", "_spoken", "_steady"),
+        *("beat_at", "cursor", "deadline", "ending", "epoch", "live", "patient", "position", "tail", "view"),
     )
 
     def __init__(
@@ -110,7 +101,7 @@ class Subscriber:
     @property
     def beats(self) -> bool:
         """Whether it needs heartbeats now: who reads the log is written to all the time, and is steady all the same."""
-        return self.live or self._steady
+        return self.live or (self._steady and self.ending is None)
 
     def end(self, why: Ending) -> None:
         """The stream is over; the first reason counts."""
@@ -125,7 +116,7 @@ class Subscriber:
 
     def send(self, frames: bytes) -> None:
         """Write frames of the stream's own: a gap, a snapshot."""
-        self._write(self.view.flush(frames))
+        self._write(frames)
 
     def move(self, to: EventId) -> None:
         """Go on behind another event than the next one; what lies between was told as a gap or a snapshot."""
@@ -140,21 +131,19 @@ class Subscriber:
             self.part()
             return
         self.position = last
-        kept_up = True
-        if data:
-            self._spoken = True
+        if complete:
+            self._sink.finish(data)
+            self.end("done")
+        elif data:
             if not self._steady:
                 self.beat_at = at
-            kept_up = self._sink.write(data)
-        if complete:
-            self.end("done")
-        elif not kept_up:
-            self.part()
+            if not self._sink.write(data):
+                self.part()
 
     def beat(self, time: int) -> None:
         """Write a heartbeat; `time` is Unix microseconds."""
         self.beat_at = self._loop.time()
-        if not self._write(self.view.flush(self.view.surface.heartbeat(time, self.position))):
+        if not self._write(self.view.surface.heartbeat(time, self.position)):
             self.part()
 
     def part(self) -> None:
@@ -168,11 +157,11 @@ class Subscriber:
         if self._parted and not self._parted.done():
             self._parted.set_result(None)
 
-    def _write(self, data: bytes) -> bool:
+    def _write(self, frames: bytes) -> bool:
         self._spoken = True
         if not self._steady:
             self.beat_at = self._loop.time()
-        return self._sink.write(data)
+        return self._sink.write(self.view.flush(frames))
 
     def _go_live(self) -> bool:
         tail = self.tail
@@ -216,11 +205,12 @@ class Subscriber:
         dones = (n for n, event in enumerate(events, 1) if event.type == "done" and self.view.ends_with(event))
         ends = next(dones, None)
         frames = self.view.render(events[:ends], self.epoch)
-        if frames:
-            self._write(self.view.flush(frames))
         self.position = events[ends - 1].seq if ends else page.passed
         if ends:
+            self._sink.finish(self.view.flush(frames) if frames else b"")
             self.end("done")
+        elif frames:
+            self._write(frames)
 
     async def _wait_for_client(self, limits: Stream, on_lag: Callable[[], Awaitable[None]] | None) -> None:
         if not await self._drained(limits.write_timeout):

@@ -24,7 +24,7 @@ from sse_server.jobs import ACTIVE, CancelAfter, JobSpec
 from sse_server.routes.guard import identity, user
 from sse_server.routes.house import house
 from sse_server.routes.owned import owned
-from sse_server.routes.starting import StartJob, submit
+from sse_server.routes.starting import StartJob, new_spec, submit
 from sse_server.routes.stream import Reader, refuse
 from sse_server.routes.streams import padding, passing, stream_record
 from sse_server.routes.surface import JobSurface, StreamSurface
@@ -79,7 +79,7 @@ async def _joined_or_started(request: web.Request, start: StartJob, mark: dict[s
             for record in await house(request).store.jobs(which):
                 if record.spec.metadata == mark:
                     return record
-        record, _ = await submit(request, replace(start, metadata=mark, on_disconnect=LEFT_ALONE))
+        record, _ = await submit(request, new_spec(request, replace(start, metadata=mark, on_disconnect=LEFT_ALONE)))
         return record
 
 

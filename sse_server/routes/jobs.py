@@ -14,7 +14,7 @@ from sse_server.routes.answers import CancelledJob, JobDetail, JobList, JobSumma
 from sse_server.routes.guard import user
 from sse_server.routes.house import house
 from sse_server.routes.owned import owned_job
-from sse_server.routes.starting import StartJob, submit
+from sse_server.routes.starting import StartJob, new_spec, submit
 from sse_server.routes.streams import start_and_stream
 from sse_server.routes.surface import JobSurface
 from sse_server.routes.table import EVENT_STREAM
@@ -40,7 +40,7 @@ async def start_job(request: web.Request, _: object, body: StartJob) -> web.Stre
     """Start a job: 202 at once, or its stream for a client that accepts one."""
     if EVENT_STREAM in request.headers.get("Accept", "").lower():
         return await start_and_stream(request, body, lambda _: JobSurface())
-    record, headers = await submit(request, body)
+    record, headers = await submit(request, new_spec(request, body))
     return reply(StartedJob.of(record), status=202, headers={"Location": f"/api/jobs/{record.spec.id}"} | headers)
 
 

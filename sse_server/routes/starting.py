@@ -36,16 +36,16 @@ class StartJob(Struct, frozen=True, forbid_unknown_fields=True):
     metadata: dict[str, Any] = {}
 
 
-async def submit(request: web.Request, start: StartJob) -> tuple[Record, dict[str, str]]:
+async def submit(request: web.Request, spec: JobSpec) -> tuple[Record, dict[str, str]]:
     """The job, new or replayed, and the header that says so."""
-    parts = house(request)
-    parts.guard.starts.take(user(request))
-    submitted = await parts.runner.submit(_spec(request, start), await _once(request))
+    submitted = await house(request).runner.submit(spec, await _once(request))
     return submitted.record, {} if submitted.receipt else {"Idempotent-Replayed": "true"}
 
 
-def _spec(request: web.Request, start: StartJob) -> JobSpec:
+def new_spec(request: web.Request, start: StartJob) -> JobSpec:
+    """The job that a client asks for; it counts as one of its starts."""
     parts, at = house(request), now()
+    parts.guard.starts.take(user(request))
     job_id = new_job_id(at)
     rules = parts.settings.jobs
     agent = parts.runner.registry.get(start.agent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated, Literal
 
@@ -9,14 +10,14 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from sse_server.errors import StoreUnavailable
-from sse_server.eventlog import Record
+from sse_server.eventlog import LogKey, Record
 from sse_server.hub import Cursor
 from sse_server.jobs import JobSpec
 from sse_server.routes.guard import identity, user
 from sse_server.routes.house import House, house
 from sse_server.routes.job_stream import JobStream, Replay
 from sse_server.routes.owned import owned_job, type_filter
-from sse_server.routes.starting import StartJob, submit
+from sse_server.routes.starting import StartJob, new_spec, submit
 from sse_server.routes.stream import Reader, refuse
 from sse_server.routes.surface import JobSurface, StreamSurface
 from sse_server.routes.wire import Wire
@@ -80,18 +81,21 @@ async def start_and_stream(
     """Start a job and answer with its stream, from its first event; the headers say where a GET goes on."""
     parts = house(request)
     with parts.seats.take(user(request)) as seat:
-        record, headers = await submit(request, start)
-        here = f"/api/jobs/{record.spec.id}/stream"
-        reader = Reader(
-            surface=surface(record.spec),
-            padding=padding(parts, None),
-            began_here=True,
-            expires=identity(request).expires,
-        )
-        wire = Wire(request)
-        headers = {"Location": here, "Content-Location": here} | headers
-        response = await wire.open(request, headers=headers, stall=parts.settings.stream.write_timeout)
-        await wire.carry(request, JobStream(parts, record.spec, wire, reader).run(record, None), seat)
+        spec = new_spec(request, start)
+        with parts.hub.tail(LogKey(spec.user, spec.session)):  # where the stream finds what it begins with
+            record, headers = await submit(request, spec)
+            here = f"/api/jobs/{record.spec.id}/stream"
+            reader = Reader(
+                surface=surface(record.spec),
+                padding=padding(parts, None),
+                began_here=True,
+                expires=identity(request).expires,
+            )
+            wire = Wire(request)
+            headers = {"Location": here, "Content-Location": here} | headers
+            response = await wire.open(request, headers=headers, stall=parts.settings.stream.write_timeout)
+            await wire.carry(request, JobStream(parts, record.spec, wire, reader).run(record, None), seat)
+            await asyncio.sleep(0)  # now it follows the log itself
         return response
 
 

@@ -50,6 +50,7 @@ class Wire(asyncio.Protocol):
         "_behind",
         "_early",
         "_entrance",
+        "_finished",
         "_paused",
         "_request_id",
         "_resumed",
@@ -69,6 +70,7 @@ class Wire(asyncio.Protocol):
         self._stream: asyncio.Task[None]
         self._usable = self.chunked and request.keep_alive and request.content.is_eof()
         self._behind: Connection | None = None
+        self._finished = False
         self._early = b""
         self._paused = False
         self._resumed: asyncio.Future[None] | None = None
@@ -115,6 +117,11 @@ class Wire(asyncio.Protocol):
         transport.write(data)
         return transport.get_write_buffer_size() < HIGH_WATER
 
+    def finish(self, data: bytes) -> None:
+        """Send what is last, and the end of the response with it."""
+        self._finished = True
+        self.write(data + b"0\r\n\r\n" if self.chunked else data)
+
     def waiting(self) -> int:
         """Bytes that the client has still to take."""
         return self._transport.get_write_buffer_size()
@@ -130,8 +137,8 @@ class Wire(asyncio.Protocol):
     async def close(self) -> None:
         """End the response. A client that reads nothing is cut off: it has what it took, and its cursor."""
         transport = self._transport
-        if self.chunked:
-            self.write(b"0\r\n\r\n")
+        if not self._finished:
+            self.finish(b"")
         try:
             async with asyncio.timeout(LINGER):
                 await self.drain()

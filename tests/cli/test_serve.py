@@ -111,12 +111,13 @@ def test_help_and_version_are_quick_and_import_no_server(call: Call) -> None:
     assert re.fullmatch(r"sse-server \S+.*\n", call("--version").stdout)
 
 
-LATE = "cryptography jwt limits openai prometheus_client rich sse_server.panel.specialists sse_server.tailor.words"
+LATE = "cryptography jwt limits openai prometheus_client sse_server.panel.specialists sse_server.tailor.words"
 """What a server needs only later, or never."""
 
 
 @pytest.mark.parametrize(
-    ("module", "others"), [("sse_server.cli.serve", LATE), ("sse_server", f"{LATE} aiohttp sqlite3 typer")]
+    ("module", "others"),
+    [("sse_server.cli.serve", LATE), ("sse_server", f"{LATE} aiohttp rich sqlite3 structlog typer")],
 )
 def test_no_start_and_no_agents_file_waits_for_what_others_need(module: str, others: str) -> None:
     program = f"import sys, {module}; print(sorted(set({others.split()!r}) & set(sys.modules)))"

@@ -54,6 +54,9 @@ class Tape:
         self.kept = 0 if self.room.is_set() else self.kept + len(data)
         return self.room.is_set() and not self.gone
 
+    def finish(self, data: bytes) -> None:
+        self.write(data)
+
     async def drain(self) -> None:
         if self.gone:
             raise ConnectionResetError

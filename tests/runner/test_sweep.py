@@ -179,6 +179,8 @@ class Eager:
     def write(self, data: bytes) -> bool:
         return True
 
+    def finish(self, data: bytes) -> None: ...
+
     async def drain(self) -> None: ...
 
     def waiting(self) -> int:

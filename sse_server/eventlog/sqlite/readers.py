@@ -61,6 +61,7 @@ class Readers:
             except Exception as error:  # noqa: BLE001  (it is its caller's, who gets it)
                 outcome = error
             self._loop.call_soon_threadsafe(answer, [order], [outcome])
+            del order, outcome  # it may be a page, which nobody shall keep until the next one comes
 
     def _connect(self) -> sqlite3.Connection:
         connection = connect(self._path)
