@@ -273,3 +273,11 @@ async def test_what_goes_wrong_in_a_stream_cuts_it_off_and_writes_no_second_answ
     assert stream.line.body == b": stream\nretry: 3000\n"
     assert "secret words" in caplog.text
     caplog.clear()
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_a_stream_that_a_post_begins_reads_nothing_back(house: House) -> None:
+    """What the start stored is at hand, in the tail of its log: the store need not be asked for it."""
+    house.server.hub.eventlog = Faulty()
+    stream = await house.streamed_post({"agent": "count", "input": {"to": 3}})
+    assert [frame.type for frame in await stream.all()] == ["job_queued", "job_started", *["token"] * 3, "done"]
