@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Annotated, Literal
 
 from aiohttp import web
@@ -80,22 +81,23 @@ async def start_and_stream(
 ) -> web.StreamResponse:
     """Start a job and answer with its stream, from its first event; the headers say where a GET goes on."""
     parts = house(request)
-    with parts.seats.take(user(request)) as seat:
+    with parts.seats.take(user(request)) as seat, ExitStack() as holding:
         spec = new_spec(request, start)
-        with parts.hub.tail(LogKey(spec.user, spec.session)):  # where the stream finds what it begins with
-            record, headers = await submit(request, spec)
-            here = f"/api/jobs/{record.spec.id}/stream"
-            reader = Reader(
-                surface=surface(record.spec),
-                padding=padding(parts, None),
-                began_here=True,
-                expires=identity(request).expires,
-            )
-            wire = Wire(request)
-            headers = {"Location": here, "Content-Location": here} | headers
-            response = await wire.open(request, headers=headers, stall=parts.settings.stream.write_timeout)
-            await wire.carry(request, JobStream(parts, record.spec, wire, reader).run(record, None), seat)
-            await asyncio.sleep(0)  # now it follows the log itself
+        holding.enter_context(parts.hub.tail(LogKey(spec.user, spec.session)))  # where it finds what it begins with
+        record, headers = await submit(request, spec)
+        here = f"/api/jobs/{record.spec.id}/stream"
+        reader = Reader(
+            surface=surface(record.spec),
+            padding=padding(parts, None),
+            began_here=True,
+            expires=identity(request).expires,
+        )
+        wire = Wire(request)
+        headers = {"Location": here, "Content-Location": here} | headers
+        response = await wire.open(request, headers=headers, stall=parts.settings.stream.write_timeout)
+        await wire.carry(request, JobStream(parts, record.spec, wire, reader).run(record, None), seat)
+        # Behind the first step of the stream, which follows the log itself then.
+        asyncio.get_running_loop().call_soon(holding.pop_all().close)
         return response
 
 

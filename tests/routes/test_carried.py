@@ -138,3 +138,5 @@ async def test_a_streams_line_in_the_access_log_comes_when_it_is_over(
         await stream.all()
         await until(lambda: asked in caplog.messages)
         assert caplog.messages.count(asked) == 1
+        await (await house.streamed_post({"agent": "count", "input": {"to": 1}})).all()
+        await until(lambda: caplog.messages[-1] == "POST /api/jobs")
