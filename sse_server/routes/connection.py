@@ -21,6 +21,9 @@ LINGER: Final = 1.0
 TOLD: Final = 256
 """Connections too many that hear why; more than these are cut off."""
 
+SEEN: Final = 64
+"""Bytes of what came last that tell whether it was a request's end."""
+
 access = logging.getLogger("sse_server.access")
 
 
@@ -70,7 +73,7 @@ class Connection(RequestHandler):
     Later heads have the keep-alive's limit.
     """
 
-    __slots__ = ("_head_timeout", "_head_timer", "_stream", "entrance")
+    __slots__ = ("_head_timeout", "_head_timer", "_latest", "_stream", "entrance")
 
     def __init__(self, entrance: Entrance, head_timeout: float | None) -> None:
         """`head_timeout` in seconds; None for a client that has asked before."""
@@ -86,6 +89,7 @@ class Connection(RequestHandler):
         self.entrance = entrance
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
+        self._latest = b""
         self._stream: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -103,10 +107,17 @@ class Connection(RequestHandler):
             self._head_timer.cancel()
         super().connection_lost(exc)
 
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nothing has come behind the request that is being answered."""
-        return not self._messages
+    def data_received(self, data: bytes) -> None:
+        self._latest = data[-SEEN:]
+        super().data_received(data)
+
+    def is_quiet(self, body: bytes) -> bool:
+        """Whether nothing has come behind the request that is being answered, which ends with `body`, or its head.
+
+        Half a request stands in aiohttp's parser, which does not say so: what came last then ends with something else.
+        """
+        end = body[-len(self._latest) :] or b"\r\n\r\n"
+        return not self._messages and self._latest.endswith(end[-len(self._latest) :])
 
     def let_go(self, stream: asyncio.Task[None]) -> None:
         """The socket is a stream's now: to aiohttp its client has gone, so it drops all that was the request's."""

@@ -103,7 +103,8 @@ class Wire(asyncio.Protocol):
         self._paused = transport.get_write_buffer_size() > HIGH_WATER
         transport.set_write_buffer_limits(high=HIGH_WATER)
         transport.set_protocol(self)
-        if connection.is_quiet:
+        # What is left unread of a body ends the connection with the stream: then nothing can come behind it.
+        if not request.content.at_eof() or connection.is_quiet(await request.read()):
             connection.let_go(self._stream)
         else:
             self._behind = connection

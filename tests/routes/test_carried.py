@@ -64,6 +64,21 @@ async def test_a_request_sent_while_the_stream_lasts_is_answered_behind_it(house
     assert (await line.answer()).json == {"status": "ok"}
 
 
+@pytest.mark.parametrize("by", ["GET", "POST"])
+async def test_half_a_request_that_came_with_the_streams_own_is_not_lost(by: str, house: House) -> None:
+    job_id = await house.counted(1)
+    asked = f"GET /api/jobs/{job_id}/stream HTTP/1.1\r\nHost: t\r\n\r\n".encode()
+    if by == "POST":
+        body = b'{"agent": "count", "input": {"to": 1}}'
+        head = f"POST /api/jobs HTTP/1.1\r\nHost: t\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
+        asked = head.encode() + body
+    line = await house.line()
+    await line.send(asked + b"GET /health HTTP/1.1\r\nHo")
+    assert b'"type":"done"' in (await line.answer()).body
+    await line.send(b"st: t\r\n\r\n")
+    assert (await line.answer()).json == {"status": "ok"}
+
+
 async def test_an_idle_connection_behind_a_stream_is_closed_in_its_time(opened: Opened) -> None:
     """It is the keep-alive's limit then; the limit for a first head is over."""
     async with opened(server=ServerSettings(keepalive_timeout=0.3, head_timeout=0.1)) as house:
