@@ -38,24 +38,32 @@ class Digits(Struct, frozen=True):
         return b"(%d) " % last_seq
 
 
+class Steady(Digits, frozen=True):
+    """The same with a heartbeat every interval, as chats have it."""
+
+    steady: ClassVar[bool] = True
+
+
 class Tape:
     """A client. While it is `stuck` it takes nothing, and says so."""
 
     def __init__(self, *, stuck: bool = False) -> None:
         self.writes: list[bytes] = []
         self.room = asyncio.Event()
-        self.gone = False
+        self.gone = self.finished = False
         self.kept = 0
         if not stuck:
             self.room.set()
 
     def write(self, data: bytes) -> bool:
+        assert not self.finished, "behind the end of a response stands the next one"
         self.writes.append(data)
         self.kept = 0 if self.room.is_set() else self.kept + len(data)
         return self.room.is_set() and not self.gone
 
     def finish(self, data: bytes) -> None:
         self.write(data)
+        self.finished = True
 
     async def drain(self) -> None:
         if self.gone:
@@ -249,6 +257,11 @@ def tape_of() -> type[Tape]:
 @pytest.fixture(scope="session")
 def digits() -> Digits:
     return Digits()
+
+
+@pytest.fixture(scope="session")
+def steady() -> Steady:
+    return Steady()
 
 
 @pytest.fixture

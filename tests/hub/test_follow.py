@@ -18,7 +18,7 @@ from sse_server.hub import Cursor, View
 from sse_server.hub.tail import MAX_EVENTS
 
 if TYPE_CHECKING:
-    from tests.hub.conftest import Beating, Digits, Heart, Reader, Tape
+    from tests.hub.conftest import Beating, Digits, Heart, Reader, Steady, Tape
 
 Until = Callable[[Callable[[], Any]], Any]
 
@@ -331,3 +331,18 @@ async def _trouble(heart: Heart, what: str, n: int, after: int, reader: Reader) 
     seen = reader.tape.seqs[: n * 7]  # less than what was written: the rest was lost with the line
     position = seen[-1] if seen else after
     return [(position, heart.read(await heart.cursor(position)))]
+
+
+async def test_no_heartbeat_comes_behind_the_end_that_a_client_has_still_to_take(
+    beating: Beating, tape_of: type[Tape], steady: Steady, until: Until
+) -> None:
+    async with beating(heartbeat=0.02) as heart:
+        job = await heart.job()
+        view = View(steady, "notes", job_id=job.job_id, ends=True, chunked=False)
+        slow, other = heart.read(view=view, tape=tape_of(stuck=True)), heart.read()
+        await job.mark("done")
+        await until(lambda: slow.tape.finished)
+        before = len(other.tape.writes)
+        await until(lambda: len(other.tape.writes) > before + 3)  # the beats of one who still reads
+        slow.tape.room.set()
+        assert await slow.over() == "done"
