@@ -1,7 +1,7 @@
 """The hub: who in this process follows which log, and how what is stored reaches them.
 
 What is due goes out once a loop turn: the frames of a run of events are rendered once for each view, joined, and
-written to every live subscriber in one write. A large fan-out is cut into slices, so that the loop stays free.
+written to every live subscriber in one write. A large fan-out takes a turn for each cohort: the loop stays free.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from msgspec import Struct
 
 from sse_server.eventlog import EventLog, LogKey, Page, Receipt, Write, events_of
 from sse_server.eventlog.order import now
-from sse_server.events import Draft
+from sse_server.events import Draft, Event
+from sse_server.hub.cohort import Cohort, Sink
 from sse_server.hub.committer import Committer, Source
 from sse_server.hub.resume import Cursor
-from sse_server.hub.subscriber import Ending, Sink, Subscriber
-from sse_server.hub.tail import Live, Tail
+from sse_server.hub.subscriber import Ending, Subscriber
+from sse_server.hub.tail import Tail
 from sse_server.hub.view import Made, View
 from sse_server.metrics import Tally
 
-SLICE: Final = 256
-"""Subscribers that are written to in one loop turn."""
+TURN: Final = 256
+"""Subscribers after which the next one has to wait for the next loop turn."""
 PAGE: Final = 500
 """Events that a subscriber who catches up reads at once."""
 
@@ -41,13 +42,12 @@ class Audience(Protocol):
 
 
 class _Run(Struct, gc=False):
-    """A run of events on its way to the subscribers of one view."""
+    """Events on their way to a cohort, up to `last`, and whether their streams end with it."""
 
+    to: Cohort
     data: bytes
-    before: int
     last: int
     complete: bool
-    to: list[Live]
 
 
 class Hub:
@@ -103,9 +103,7 @@ class Hub:
         if tail is None:
             return
         tail.push(receipt.events or events_of(write, receipt.first), receipt.epoch)
-        if not tail.live:
-            tail.flushed = tail.last or 0
-        elif not tail.due:
+        if tail.cohorts and not tail.due:
             tail.due = True
             self._due.append(tail)
             if not self._flushing:
@@ -172,51 +170,58 @@ class Hub:
         asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        """A slice of what is due; what stays for the next turn gathers there what comes meanwhile."""
+        """A turn's part of what is due; what stays for the next one gathers there what comes meanwhile."""
         self._flushing = False
-        while self._due and len(self._runs) < SLICE:
-            self._runs.extend(_runs(self._due.popleft()))
-        left, at = SLICE, asyncio.get_running_loop().time()
+        if not self._runs:
+            self._render()
+        left, at = TURN, asyncio.get_running_loop().time()
         while self._runs and left > 0:
             run = self._runs.popleft()
-            to = run.to
-            if len(to) > left:
-                to, run.to = to[:left], to[left:]
-                self._runs.appendleft(run)
-            for subscriber in to:
-                subscriber.deliver(run.data, run.before, run.last, at, complete=run.complete)
-            left -= len(to)
+            left -= len(run.to.members)
+            if run.complete:
+                run.to.complete(run.data, run.last)
+            else:
+                run.to.deliver(run.data, run.last, at)
         if self._runs or self._due:
             self._schedule()
+
+    def _render(self) -> None:
+        """A turn's part of it, but whole tails; all before the first write, since the kernel empties the caches."""
+        while self._due and len(self._runs) < TURN:
+            self._runs.extend(_runs(self._due.popleft()))
 
     async def _beat(self) -> None:
         """One timer for all: heartbeats of idle streams, and the ends of those whose time is up."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(1.0, self._heartbeat / 4))
-            at = now()
-            for n, subscriber in enumerate(list(self.subscribers)):
-                time = loop.time()
-                if subscriber.deadline and subscriber.deadline[0] <= time:
+            time, heard = now(), 0
+            for subscriber in list(self.subscribers):
+                at = loop.time()
+                if subscriber.deadline and subscriber.deadline[0] <= at:
                     subscriber.end(subscriber.deadline[1])
-                elif subscriber.beats and time - subscriber.beat_at >= self._heartbeat:
-                    subscriber.beat(at)
-                if n % SLICE == SLICE - 1:
+                heard += 1 + subscriber.beat(time, at, self._heartbeat)
+                if heard >= TURN:
                     await asyncio.sleep(0)
+                    heard = 0
 
 
 def _runs(tail: Tail) -> list[_Run]:
-    """What is due to the live subscribers of a log, a run for each view."""
-    before, last = tail.flushed, tail.last or 0
-    tail.flushed, tail.due = last, False
-    events = tail.behind(before)
-    if not events or events[0].seq != before + 1:
-        tail.part()  # more came in one turn than a tail holds: they read it from the log
-        return []
-    done = "done" in [event.type for event in events]
-    runs, made = [], Made() if len(tail.live) > 1 else None
-    for view, subscribers in tail.live.items():
-        frames = view.render(events, tail.epoch, made)
-        complete = done and any(view.ends_with(event) for event in events)
-        runs.append(_Run(view.flush(frames) if frames else b"", before, last, complete, list(subscribers)))
+    """What is due to the cohorts of a log."""
+    tail.due = False
+    runs: list[_Run] = []
+    made = Made() if len(tail.cohorts) > 1 else None
+    for cohort in tail.cohorts.copy():
+        if events := tail.behind(cohort.position):
+            if events[0].seq == cohort.position + 1:
+                runs.append(_run(cohort, events, tail.epoch, made))
+            else:
+                cohort.part()  # more came in one turn than a tail holds: they read it from the log
     return runs
+
+
+def _run(cohort: Cohort, events: Sequence[Event], epoch: str, made: Made | None) -> _Run:
+    view = cohort.view
+    frames = view.render(events, epoch, made)
+    complete = view.ends and any(map(view.ends_with, events))
+    return _Run(cohort, view.flush(frames) if frames else b"", events[-1].seq, complete)

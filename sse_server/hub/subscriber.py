@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Literal, Protocol
+from typing import Literal
 
 from sse_server.config import Stream
 from sse_server.eventlog import Head, Page
 from sse_server.eventlog.order import now
 from sse_server.events import EventId
+from sse_server.hub.cohort import Cohort, Sink
 from sse_server.hub.resume import Cursor, Gap, judge
 from sse_server.hub.tail import Tail
 from sse_server.hub.view import View
@@ -22,28 +23,12 @@ Ending = Literal["done", "gone", "max_age", "draining", "token_expired", "slow_c
 """Why a stream is over: complete, its client went away, or a reason that `reconnect` names."""
 
 
-class Sink(Protocol):
-    """Where a stream's bytes go."""
-
-    def write(self, data: bytes) -> bool:
-        """Send; False when the client does not keep up, or is gone."""
-
-    def finish(self, data: bytes) -> None:
-        """Send what is last, and with it the end of the stream; nothing may be written behind it."""
-
-    async def drain(self) -> None:
-        """Wait until the client has taken most of it. Raises ConnectionError when it is gone."""
-
-    def waiting(self) -> int:
-        """Bytes that the client has still to take."""
-
-
 class Subscriber:
-    """`position` is the seq of the last event that it has passed; its heartbeat counts from `beat_at`."""
+    """`position` is the seq of the last event that it has passed; while it is live, its cohort's counts."""
 
     __slots__ = (
-        *("_backlog", "_evicted", "_loop", "_parted", "_read", "_sink", "_spoken", "_steady"),
-        *("beat_at", "cursor", "deadline", "ending", "epoch", "live", "patient", "position", "tail", "view"),
+        *("_backlog", "_beat_at", "_cohort", "_evicted", "_loop", "_parted", "_read", "_sink", "_spoken"),
+        *("cursor", "deadline", "ending", "epoch", "patient", "position", "tail", "view"),
     )
 
     def __init__(
@@ -64,14 +49,12 @@ class Subscriber:
         self.patient = False
         """A stream that is not sent away while its job runs: a POST began it."""
         self._spoken = False
-        self._steady = view.surface.steady
         self._sink = sink
         self._read = read
         self._loop = asyncio.get_running_loop()
-        self.beat_at = self._loop.time()
+        self._beat_at = self._loop.time()
         self._parted: asyncio.Future[None] | None = None
-        self.live = False
-        """Whether the hub writes to it."""
+        self._cohort: Cohort | None = None
         self._backlog = 0
         self._evicted = 0
 
@@ -87,8 +70,8 @@ class Subscriber:
         """
         try:
             while self.ending is None:
-                if self._go_live():
-                    await self._until_parted()
+                if self._may_live():
+                    await self._live()
                 else:
                     await self._catch_up(on_gap)
                 if self.ending in {None, "done"}:
@@ -99,9 +82,26 @@ class Subscriber:
         return self.ending
 
     @property
-    def beats(self) -> bool:
-        """Whether it needs heartbeats now: who reads the log is written to all the time, and is steady all the same."""
-        return self.live or (self._steady and self.ending is None)
+    def live(self) -> bool:
+        """Whether the hub writes to it."""
+        return self._cohort is not None
+
+    def beat(self, time: int, at: float, every: float) -> int:
+        """Write a heartbeat where there was none for `every` seconds, to its whole cohort; how many got it.
+
+        `time` is Unix microseconds, `at` the loop's time.
+        """
+        if cohort := self._cohort:
+            if at - cohort.beat_at < every:
+                return 0
+            heard = len(cohort.members)
+            cohort.beat(time, at)
+            return heard
+        # Who reads the log is written to all the time, and is steady all the same.
+        if not self._steady or self.ending is not None or at - self._beat_at < every:
+            return 0
+        self._beat(time)
+        return 1
 
     def end(self, why: Ending) -> None:
         """The stream is over; the first reason counts."""
@@ -123,60 +123,46 @@ class Subscriber:
         self.cursor, self.epoch, self.position = None, to.epoch, to.seq
         self._backlog = max(self._backlog, to.seq)
 
-    def deliver(self, data: bytes, before: int, last: int, at: float, *, complete: bool) -> None:
-        """Take a run of events from the hub; `before` and `last` are the seqs around it, `at` is the loop's time."""
-        if not self.live or self.position >= last:
-            return  # it reads, or has read, them from the log
-        if self.position != before:
-            self.part()
-            return
-        self.position = last
-        if complete:
-            self._sink.finish(data)
-            self.end("done")
-        elif data:
-            if not self._steady:
-                self.beat_at = at
-            if not self._sink.write(data):
-                self.part()
-
-    def beat(self, time: int) -> None:
-        """Write a heartbeat; `time` is Unix microseconds."""
-        self.beat_at = self._loop.time()
-        if not self._write(self.view.surface.heartbeat(time, self.position)):
-            self.part()
+    def complete(self) -> None:
+        """Its stream has ended, as it should."""
+        self.end("done")
 
     def part(self) -> None:
         """Stop being live; the stream's own task goes on."""
-        mine = self.tail.live.get(self.view)
-        if mine:
-            mine.discard(self)
-            if not mine:
-                del self.tail.live[self.view]
-        self.live = False
+        if cohort := self._cohort:
+            self._cohort = None
+            self.position, self._beat_at = cohort.position, cohort.beat_at
+            self.tail.leave(self._sink, cohort)
         if self._parted and not self._parted.done():
             self._parted.set_result(None)
+
+    @property
+    def _steady(self) -> bool:
+        return self.view.surface.steady
+
+    def _beat(self, time: int) -> bool:
+        self._beat_at = self._loop.time()
+        return self._write(self.view.surface.heartbeat(time, self.position))
 
     def _write(self, frames: bytes) -> bool:
         self._spoken = True
         if not self._steady:
-            self.beat_at = self._loop.time()
+            self._beat_at = self._loop.time()
         return self._sink.write(self.view.flush(frames))
 
-    def _go_live(self) -> bool:
+    def _may_live(self) -> bool:
         tail = self.tail
         behind = tail.last is None or self.position < tail.last
-        if behind or self.cursor is not None or tail.epoch != self.epoch:
-            return False
-        tail.live.setdefault(self.view, set()).add(self)
-        return True
+        return not behind and self.cursor is None and tail.epoch == self.epoch
 
-    def _until_parted(self) -> asyncio.Future[None]:
-        """Be live; a future and no coroutine, since thousands of streams wait here for hours."""
+    def _live(self) -> asyncio.Future[None]:
+        """Join a cohort until it parts; a future and no coroutine, since thousands of streams wait here for hours."""
         parted = self._parted = self._loop.create_future()
-        self.live = True
-        if not self._spoken:
-            self.beat(now())  # nothing to say yet, and the opening waits for its first event
+        # With nothing to say yet, the opening would wait for its first event.
+        if self._spoken or self._beat(now()):
+            self._cohort = self.tail.join(self._sink, self, self.view, self.position, self._beat_at)
+        else:
+            self.part()
         return parted
 
     async def _catch_up(self, on_gap: Callable[[Gap], Awaitable[None]]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from sse_server.eventlog import Head, LogKey, Page
 from sse_server.events import Event
+from sse_server.hub.cohort import Cohort, Member, Sink
 from sse_server.hub.view import View
 
 MAX_EVENTS: Final = 512
@@ -16,36 +17,22 @@ SLACK: Final = 1.25
 """How far it grows beyond them: cut at each event, a full tail would be moved in memory for each."""
 
 
-class Live(Protocol):
-    """A subscriber that is served from the tail."""
-
-    def deliver(self, data: bytes, before: int, last: int, at: float, *, complete: bool) -> None:
-        """Write the events above `before` up to `last`; `at` is the loop's time, `complete`: its stream ends so."""
-
-    def beat(self, time: int) -> None:
-        """Keep the idle stream open."""
-
-    def part(self) -> None:
-        """Back to reading the log."""
-
-
 class Tail:
     """`events` are dense and end at `last`; a reader who needs what is older reads the log.
 
     `last` is None until somebody has read the log or it has grown: the tail does not know yet where the log stands.
-    `flushed` is the seq up to which the live subscribers were served, `due` whether they are about to be.
+    `cohorts` are those who are served from it, `due` says that there is something for them.
     """
 
-    __slots__ = ("_bytes", "_waiting", "due", "epoch", "events", "flushed", "followers", "key", "last", "live")
+    __slots__ = ("_bytes", "_waiting", "cohorts", "due", "epoch", "events", "followers", "key", "last")
 
     def __init__(self, key: LogKey) -> None:
         self.key = key
         self.epoch = ""
         self.last: int | None = None
-        self.flushed = 0
         self.due = False
         self.events: list[Event] = []
-        self.live: dict[View, set[Live]] = {}
+        self.cohorts: list[Cohort] = []
         self.followers = 0
         self._bytes = 0
         self._waiting: set[asyncio.Future[None]] = set()
@@ -113,15 +100,32 @@ class Tail:
 
     def _restart(self, epoch: str, last: int) -> None:
         self.part()
-        self.epoch, self.last, self.flushed = epoch, last, last
+        self.epoch, self.last = epoch, last
         self.events.clear()
         self._bytes = 0
 
+    def join(self, sink: Sink, member: Member, view: View, position: int, beat_at: float) -> Cohort:
+        """Serve a subscriber who has passed all that is there, and was last written to at `beat_at`."""
+        for cohort in self.cohorts:
+            if cohort.takes(view, position):
+                cohort.beat_at = min(cohort.beat_at, beat_at)
+                break
+        else:
+            cohort = Cohort(view, position, beat_at)
+            self.cohorts.append(cohort)
+        cohort.members[sink] = member
+        return cohort
+
+    def leave(self, sink: Sink, cohort: Cohort) -> None:
+        """Serve it no longer."""
+        del cohort.members[sink]
+        if not cohort.members:
+            self.cohorts.remove(cohort)
+
     def part(self) -> None:
         """All live subscribers go back to reading the log: what they need next is not here."""
-        for subscribers in list(self.live.values()):
-            for subscriber in list(subscribers):
-                subscriber.part()
+        for cohort in list(self.cohorts):
+            cohort.part()
 
     def wake(self) -> None:
         """Everybody who waits looks again."""

@@ -116,7 +116,7 @@ class Wire(asyncio.Protocol):
         if transport.is_closing():
             return False
         transport.write(data)
-        return transport.get_write_buffer_size() < HIGH_WATER
+        return not self._paused
 
     def finish(self, data: bytes) -> None:
         """Send what is last, and the end of the response with it."""
