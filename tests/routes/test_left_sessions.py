@@ -18,19 +18,21 @@ PIPELINED: Final = 250
 WATCHED: Final = 300
 
 
-async def publish_to_each(house: House, first: int, count: int) -> None:
-    """One event to each of so many sessions, many requests at a time on one connection."""
+async def publish_to_each(house: House, count: int) -> None:
+    """One event to each of so many sessions: many requests at a time on each of several connections."""
+    await asyncio.gather(*(publish_to_some(house, first) for first in range(0, count, PIPELINED)))
+
+
+async def publish_to_some(house: House, first: int) -> None:
     body = b'{"type":"note","data":{}}'
     line = await house.line()
-    for start in range(first, first + count, PIPELINED):
-        asked = [
-            b"POST /api/sessions/s%d/events HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%b"
-            % (n, len(body), body)
-            for n in range(start, start + PIPELINED)
-        ]
-        await line.send(b"".join(asked))
-        for _ in asked:
-            assert (await line.answer()).status == 201
+    asked = [
+        b"POST /api/sessions/s%d/events HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%b" % (n, len(body), body)
+        for n in range(first, first + PIPELINED)
+    ]
+    await line.send(b"".join(asked))
+    for _ in asked:
+        assert (await line.answer()).status == 201
     await line.close()
 
 
@@ -57,10 +59,10 @@ async def objects_left(house: House) -> int:
 async def test_ten_thousand_sessions_opened_and_left_leave_no_memory_behind(opened: Opened, kind: str) -> None:
     limits, sessions = Limits(publishes_per_minute=0), Sessions(ttl=1e-6, event_ttl=60.0)
     async with opened(kind, limits=limits, sessions=sessions) as house:
-        await publish_to_each(house, 0, PIPELINED)
+        await publish_to_each(house, PIPELINED)
         await open_and_leave(house, 10)
         before = await objects_left(house)
-        await publish_to_each(house, 0, SESSIONS)
+        await publish_to_each(house, SESSIONS)
         await open_and_leave(house, WATCHED)
         assert (await house.server.store.sessions(0)).total == SESSIONS
         after = await objects_left(house)
