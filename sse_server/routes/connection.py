@@ -108,7 +108,8 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._latest = data[-SEEN:]
+        if data:  # else aiohttp asks its own parser for what it has held back
+            self._latest = data[-SEEN:]
         super().data_received(data)
 
     def is_quiet(self, body: bytes) -> bool:

@@ -28,14 +28,21 @@ def kept() -> int:
     return sum(isinstance(each, web.Request | RequestHandler) for each in gc.get_objects())
 
 
-async def test_nothing_of_its_request_waits_with_a_stream(house: House) -> None:
+@pytest.mark.parametrize("by", ["GET", "POST"])
+async def test_nothing_of_its_request_waits_with_a_stream(by: str, house: House) -> None:
     job_id, actor = await house.puppet()
     before = kept()
-    streams = [await house.stream(job_id) for _ in range(5)]
+    if by == "GET":
+        streams = [await house.stream(job_id) for _ in range(5)]
+        actors = [actor]
+    else:
+        streams = [await house.streamed_post({"agent": "puppet", "input": None}) for _ in range(5)]
+        actors = [actor, *[await house.stage.actor((await stream.next()).data["job_id"]) for stream in streams]]
     for stream in streams:
         await stream.next()
     assert kept() <= before
-    actor.end()
+    for actor in actors:
+        actor.end()
     for stream in streams:
         await stream.all()
 
