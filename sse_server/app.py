@@ -34,7 +34,7 @@ from sse_server.hub import Hub
 from sse_server.panel.agent import panel
 from sse_server.panel.doors import ROUTES as PANEL_ROUTES
 from sse_server.routes import ROUTES
-from sse_server.routes.connection import Entrance
+from sse_server.routes.connection import Entrance, tune
 from sse_server.routes.cors import allow_origins
 from sse_server.routes.guard import Guard
 from sse_server.routes.house import HOUSE, House
@@ -127,6 +127,8 @@ class Server:
             backlog=settings.backlog,
             start_serving=False,
         )
+        for listening in self._listener.sockets:
+            tune(listening, self.settings.stream.write_timeout)
 
     async def stop(self) -> None:
         """Drain with the sockets open: whoever asks meanwhile is told so. Then close in the order of the floors."""

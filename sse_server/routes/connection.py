@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import Final
 
 from aiohttp import web
@@ -16,6 +17,10 @@ from sse_server.errors import HeadTooLarge, InvalidInput, Overloaded, ServerErro
 from sse_server.routes.middleware import new_request_id, problem
 from sse_server.routes.seats import Seats
 
+UNSENT: Final = 16 * 1024
+"""Bytes that the kernel keeps for a client that reads nothing."""
+LONGEST: Final = 2**31 - 1
+"""Milliseconds that it can wait for one."""
 LINGER: Final = 1.0
 """Seconds that a client which was refused has to hang up."""
 TOLD: Final = 256
@@ -36,6 +41,17 @@ class AccessLog(AbstractAccessLogger):
         fields = {"request_id": request_id, "status": response.status, "ms": round(time * 1000)}
         session = request.headers.get("X-Session-Id")
         access.info("%s %s", request.method, request.path, extra=fields | ({"session": session} if session else {}))
+
+
+def tune(listener: socket.socket, stall: float) -> None:
+    """Set for all who come in, who inherit it, what is worth a call for each: how soon the kernel gives up on a client.
+
+    `stall`: seconds in which one acknowledges nothing.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in {"TCP_NOTSENT_LOWAT": UNSENT, "TCP_USER_TIMEOUT": min(round(stall * 1000), LONGEST)}.items():
+        if option := getattr(socket, name, None):  # not every system has them
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class Entrance:
@@ -82,6 +98,7 @@ class Connection(RequestHandler):
             entrance.server,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=settings.keepalive_timeout,
+            tcp_keepalive=False,  # it inherits that
             access_log_class=AccessLog,
             access_log=access if settings.access_log else None,  # type: ignore[arg-type]
             auto_decompress=False,  # a compressed body is no JSON; a small one may hide a large one

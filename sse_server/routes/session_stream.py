@@ -56,7 +56,7 @@ async def stream_session(request: web.Request, query: SessionQuery, _: None) -> 
         return await refuse(request, reason, parts.settings.stream.retry_ms, reader.surface)
     wire = Wire(request)
     with parts.seats.take(user(request)) as seat:
-        response = await wire.open(request, stall=parts.settings.stream.write_timeout)
+        response = await wire.open(request)
         from_here = kept(head) if query.replay == "all" else end(head)
         stream = SessionStream(parts, key, wire, reader)
         await wire.carry(request, stream.follow(cursor or Cursor.unsent(from_here)), seat)

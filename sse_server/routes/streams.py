@@ -71,7 +71,7 @@ async def stream_record(
         return await refuse(request, reason, parts.settings.stream.retry_ms, reader.surface)
     wire = Wire(request)
     with parts.seats.take(user(request)) as seat:
-        response = await wire.open(request, stall=parts.settings.stream.write_timeout)
+        response = await wire.open(request)
         await wire.carry(request, JobStream(parts, record.spec, wire, reader).run(record, cursor, replay), seat)
         return response
 
@@ -94,7 +94,7 @@ async def start_and_stream(
         )
         wire = Wire(request)
         headers = {"Location": here, "Content-Location": here} | headers
-        response = await wire.open(request, headers=headers, stall=parts.settings.stream.write_timeout)
+        response = await wire.open(request, headers)
         await wire.carry(request, JobStream(parts, record.spec, wire, reader).run(record, None), seat)
         # Behind the first step of the stream, which follows the log itself then.
         asyncio.get_running_loop().call_soon(holding.pop_all().close)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -21,8 +21,6 @@ from sse_server.routes.seats import Seat
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes that may wait for a client here; more, and it does not keep up."""
-LONGEST: Final = 2**31 - 1
-"""Milliseconds that the kernel can wait for."""
 LINGER: Final = 2.0
 """Seconds that a client which reads nothing has for the end of its stream."""
 MOST_EARLY: Final = 16 * 1024
@@ -47,6 +45,7 @@ class Wire(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_beginning",
         "_behind",
         "_early",
         "_entrance",
@@ -66,6 +65,7 @@ class Wire(asyncio.Protocol):
         self._entrance: Entrance
         self._request_id = request[REQUEST_ID]
         self._transport: asyncio.Transport
+        self._beginning: Beginning | None = None
         self._seat: Seat
         self._stream: asyncio.Task[None]
         self._usable = self.chunked and request.keep_alive and request.content.is_eof()
@@ -75,15 +75,18 @@ class Wire(asyncio.Protocol):
         self._paused = False
         self._resumed: asyncio.Future[None] | None = None
 
-    async def open(
-        self, request: web.Request, *, headers: dict[str, str] | None = None, stall: float = 30.0
-    ) -> web.StreamResponse:
-        """Send the head. `stall`: seconds after which the kernel gives up on a peer that acknowledges nothing."""
-        response = _Head(headers=HEADERS | (headers or {}))
-        await _begin(request, response)
-        if request.transport is None:
+    async def open(self, request: web.Request, headers: dict[str, str] | None = None) -> web.StreamResponse:
+        """Write the head; it goes out with what the stream says first."""
+        connection, transport = request.protocol, request.transport
+        assert isinstance(connection, Connection)
+        if transport is None:
             raise ConnectionResetError("the client has gone")
-        _tune(request.transport.get_extra_info("socket"), stall)
+        response = _Head(headers=HEADERS | (headers or {}))
+        self._transport = self._beginning = connection.transport = Beginning(transport)
+        try:
+            await _begin(request, response)
+        finally:
+            connection.transport = transport
         return response
 
     async def carry(self, request: web.Request, stream: Coroutine[Any, Any, None], seat: Seat) -> None:
@@ -94,11 +97,12 @@ class Wire(asyncio.Protocol):
         connection, transport = request.protocol, request.transport
         assert isinstance(connection, Connection)
         assert transport is not None
-        self._transport = transport
         self._entrance = connection.entrance
         self._seat = seat
-        self._stream = asyncio.get_running_loop().create_task(stream)
+        loop = asyncio.get_running_loop()
+        self._stream = loop.create_task(stream)
         self._stream.add_done_callback(self._over)
+        loop.call_soon(self._begin)  # behind the stream's first step
         seat.give(self._stream)
         self._paused = transport.get_write_buffer_size() > HIGH_WATER
         transport.set_write_buffer_limits(high=HIGH_WATER)
@@ -129,6 +133,7 @@ class Wire(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Wait until the client has taken most of it. Raises ConnectionError when it is gone."""
+        self._begin()
         if self._transport.is_closing():
             raise ConnectionResetError("the client has gone")
         if self._paused:
@@ -137,16 +142,17 @@ class Wire(asyncio.Protocol):
 
     async def close(self) -> None:
         """End the response. A client that reads nothing is cut off: it has what it took, and its cursor."""
-        transport = self._transport
         if not self._finished:
             self.finish(b"")
-        try:
-            async with asyncio.timeout(LINGER):
-                await self.drain()
-        except (TimeoutError, ConnectionError):
+        self._begin()
+        transport = self._transport
+        if self._paused:
+            with suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(LINGER):
+                    await self.drain()
+        if self._paused or transport.is_closing():
             transport.abort()
-            return
-        if self._behind:
+        elif self._behind:
             transport.set_protocol(self._behind)
         elif self._usable:
             self._entrance.back(transport, self._early)
@@ -176,6 +182,11 @@ class Wire(asyncio.Protocol):
         if self._resumed and not self._resumed.done():
             self._resumed.set_result(None)
 
+    def _begin(self) -> None:
+        """Send what was gathered."""
+        if self._beginning is not None:
+            self._transport, self._beginning = self._beginning.end(), None
+
     def _over(self, stream: asyncio.Task[None]) -> None:
         """Whatever became of the stream, its connection does not outlive it, and a fault of ours is told."""
         self._seat.leave(stream)
@@ -184,6 +195,35 @@ class Wire(asyncio.Protocol):
             logger.error("a stream failed", exc_info=error, extra={"request_id": self._request_id})
         if self._transport.get_protocol() is self and not self._transport.is_closing():
             self._transport.abort()
+
+
+class Beginning(asyncio.Transport):
+    """In a transport's place while a stream begins: its head, and what it says at once, are one send."""
+
+    __slots__ = ("_said", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._said: list[bytes] = []
+        self._transport = transport
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._said.append(bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        """No client is late with what was not sent."""
+        return 0
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def end(self) -> asyncio.Transport:
+        """Send it all; the transport that the rest goes out by."""
+        if not self._transport.is_closing():
+            self._transport.write(b"".join(self._said))
+        return self._transport
 
 
 class _Head(web.StreamResponse):
@@ -208,13 +248,3 @@ async def _begin(request: web.Request, response: web.StreamResponse) -> None:
     else:
         response.force_close()
     await response.prepare(request)
-
-
-def _tune(peer: socket.socket | None, stall: float) -> None:
-    """Keep little in the kernel for a client that reads nothing, and notice when it is gone."""
-    if peer is None or peer.family not in {socket.AF_INET, socket.AF_INET6}:
-        return
-    options = {"TCP_NODELAY": 1, "TCP_NOTSENT_LOWAT": 16 * 1024, "TCP_USER_TIMEOUT": min(round(stall * 1000), LONGEST)}
-    for name, value in options.items():
-        if option := getattr(socket, name, None):  # not every system has them
-            peer.setsockopt(socket.IPPROTO_TCP, option, value)

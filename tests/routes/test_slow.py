@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from sse_server.config import Stream as StreamSettings
 
@@ -16,6 +20,20 @@ BIG = "x" * 50_000
 async def stuck(house: House, job_id: str, **query: Any) -> Stream:
     """A client that opens a stream, and then reads nothing."""
     return await house.stream(job_id, buffer=2**10, **query)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not every system has these options")
+async def test_the_kernel_keeps_little_for_whoever_comes_in_and_gives_up_on_them_in_time(opened: Opened) -> None:
+    async with opened(stream=StreamSettings(write_timeout=7.0)) as house:
+        assert (await (await (await house.line()).ask("GET", "/health")).answer()).status == 200
+        server = house.server._doors.server
+        assert server
+        (connection,) = server.connections
+        assert connection.transport
+        peer = connection.transport.get_extra_info("socket")
+        assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == 16 * 1024
+        assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7000
+        assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 async def test_a_client_that_reads_nothing_holds_back_nobody(opened: Opened) -> None:

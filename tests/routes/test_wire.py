@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import struct
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +16,9 @@ from sse_server.config import Stream as StreamSettings
 
 if TYPE_CHECKING:
     from tests.routes.conftest import House, Opened
+
+TCPI_DATA_SEGS_IN = 152
+"""Where linux/tcp.h has it in `struct tcp_info`: segments with data that have come."""
 
 HEADERS = {
     "content-type": "text/event-stream",
@@ -59,6 +65,18 @@ async def test_what_was_stored_before_comes_as_the_first_frames(house: House) ->
     assert [(await stream.next()).type for _ in range(3)] == ["job_queued", "job_started", "token"]
     assert stream.raw.startswith(b": stream\nretry: 3000\ndata: {")
     assert stream.parser.retry == 3000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the segments of a connection")
+async def test_the_head_and_all_that_is_there_already_are_one_send(house: House) -> None:
+    job_id = await house.counted(3)
+    for replay in ("all", "snapshot", "none"):
+        line = await house.line()
+        answer = await (await line.ask("GET", f"/api/jobs/{job_id}/stream?replay={replay}")).answer()
+        assert b'"type":"done"' in answer.body
+        info = line.writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+        (segments,) = struct.unpack_from("I", info, TCPI_DATA_SEGS_IN)
+        assert segments == 1
 
 
 async def test_a_frame_is_one_line_of_data_and_its_id_last(house: House) -> None:
