@@ -35,12 +35,16 @@ def allow_origins(app: web.Application, rules: Cors) -> None:
     for route in list(app.router.routes()):
         cors.add(route)
     origins = frozenset(rules.origins)
+    answer = app.on_response_prepare.pop()  # aiohttp-cors's own
 
     async def complete(request: web.Request, response: web.StreamResponse) -> None:
         origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None:
+            return  # which it too finds out, in twenty steps
+        await answer(request, response)
         if origin in origins and hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = ",".join(EXPOSED)
 
-    app.on_response_prepare.append(complete)  # behind aiohttp-cors, which takes a header that is there for a mistake
+    app.on_response_prepare.append(complete)
