@@ -102,7 +102,7 @@ class Wire(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._stream = loop.create_task(stream)
         self._stream.add_done_callback(self._over)
-        loop.call_soon(self._begin)  # behind the stream's first step
+        loop.call_soon(loop.call_soon, self._begin)  # the stream may give others a turn before it reads
         seat.give(self._stream)
         self._paused = transport.get_write_buffer_size() > HIGH_WATER
         transport.set_write_buffer_limits(high=HIGH_WATER)
@@ -190,6 +190,7 @@ class Wire(asyncio.Protocol):
     def _over(self, stream: asyncio.Task[None]) -> None:
         """Whatever became of the stream, its connection does not outlive it, and a fault of ours is told."""
         self._seat.leave(stream)
+        self._begin()
         error = None if stream.cancelled() else stream.exception()
         if error and not isinstance(error, ConnectionError):
             logger.error("a stream failed", exc_info=error, extra={"request_id": self._request_id})

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from sse_server.config import Jobs
 from sse_server.config import Stream as StreamSettings
 
 if TYPE_CHECKING:
-    from tests.routes.conftest import House, Opened
+    from tests.routes.conftest import House, Line, Opened
 
 TCPI_DATA_SEGS_IN = 152
-"""Where linux/tcp.h has it in `struct tcp_info`: segments with data that have come."""
+"""Where Linux has it in `struct tcp_info`."""
 
 HEADERS = {
     "content-type": "text/event-stream",
@@ -68,15 +69,30 @@ async def test_what_was_stored_before_comes_as_the_first_frames(house: House) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the segments of a connection")
-async def test_the_head_and_all_that_is_there_already_are_one_send(house: House) -> None:
+@pytest.mark.parametrize("replay", ["all", "snapshot", "none"])
+async def test_the_head_and_all_that_is_there_already_are_one_send(replay: str, house: House) -> None:
     job_id = await house.counted(3)
-    for replay in ("all", "snapshot", "none"):
-        line = await house.line()
-        answer = await (await line.ask("GET", f"/api/jobs/{job_id}/stream?replay={replay}")).answer()
-        assert b'"type":"done"' in answer.body
-        info = line.writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
-        (segments,) = struct.unpack_from("I", info, TCPI_DATA_SEGS_IN)
-        assert segments == 1
+    line = await house.line()
+    answer = await (await line.ask("GET", f"/api/jobs/{job_id}/stream?replay={replay}")).answer()
+    assert b'"type":"done"' in answer.body
+    assert segments(line) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the segments of a connection")
+async def test_a_started_stream_begins_with_one_send(opened: Opened) -> None:
+    async with opened(jobs=Jobs(concurrency=1, cancel_grace=0.5)) as house:
+        _, actor = await house.puppet()
+        waiting = await house.streamed_post({"agent": "count", "input": {"to": 1}})
+        assert (await waiting.next()).type == "job_queued"
+        assert segments(waiting.line) == 1
+        actor.end()
+        assert (await waiting.all())[-1].type == "done"
+
+
+def segments(line: Line) -> int:
+    """How many segments with data have come on a connection; a small send is one."""
+    info = line.writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+    return int(struct.unpack_from("I", info, TCPI_DATA_SEGS_IN)[0])
 
 
 async def test_a_frame_is_one_line_of_data_and_its_id_last(house: House) -> None:
