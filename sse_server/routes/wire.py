@@ -129,6 +129,7 @@ class Wire(asyncio.Protocol):
 
     def waiting(self) -> int:
         """Bytes that the client has still to take."""
+        self._begin()
         return self._transport.get_write_buffer_size()
 
     async def drain(self) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sse_server.config import Stream as StreamSettings
+from sse_server.eventlog import LogKey
+from sse_server.hub import Ending
 
 if TYPE_CHECKING:
     from tests.routes.conftest import House, Opened, Stream
+
+Until = Callable[[Callable[[], Any]], Any]
 
 BIG = "x" * 50_000
 
@@ -67,6 +72,26 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_may_go_on_where_it_was
         rest = await (await house.stream(job_id, slow.last_id)).all()
         seqs = [frame.data["seq"] for frame in [*frames, *rest] if frame.id]
         assert seqs == list(range(1, seqs[-1] + 1))
+
+
+async def test_a_client_that_reads_nothing_of_a_long_past_is_cut_off_too(opened: Opened, until: Until) -> None:
+    """Its first page goes out with the head, and is more than the kernel takes for it."""
+    endings: list[str] = []
+
+    class Watch:
+        def came(self, key: LogKey, job_id: str | None) -> None: ...
+
+        def left(self, key: LogKey, job_id: str | None, ending: Ending) -> None:
+            endings.append(ending)
+
+    async with opened(stream=StreamSettings(write_timeout=0.2)) as house:
+        job_id, actor = await house.puppet()
+        await actor.say(*[BIG] * 100)
+        house.server.hub.audience = Watch()
+        await stuck(house, job_id)
+        await until(lambda: endings)
+        assert endings == ["slow_consumer"]
+        actor.end()
 
 
 async def test_a_client_that_lags_too_far_is_sent_away_with_its_place_kept(opened: Opened) -> None:
