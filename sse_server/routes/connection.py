@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
@@ -83,7 +84,16 @@ class Entrance:
         return known + len(self._seats.streams) - self.most
 
 
-class Connection(RequestHandler):
+class _Line(BaseProtocol):
+    """Stands below aiohttp's handler, without TCP_NODELAY: the loop has set it, and each time makes a socket object."""
+
+    __slots__ = ()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+
+class Connection(RequestHandler, _Line):
     """aiohttp's, with a time limit for the first request's head: a client that sends a byte now and then is cut off.
 
     Later heads have the keep-alive's limit.

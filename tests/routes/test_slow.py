@@ -38,6 +38,7 @@ async def test_the_kernel_keeps_little_for_whoever_comes_in_and_gives_up_on_them
         peer = connection.transport.get_extra_info("socket")
         assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == 16 * 1024
         assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7000
+        assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
