@@ -45,9 +45,9 @@ class AccessLog(AbstractAccessLogger):
 
 
 def tune(listener: socket.socket, stall: float) -> None:
-    """Set for all who come in, who inherit it, what is worth a call for each: how soon the kernel gives up on a client.
+    """Keep little in the kernel for who reads nothing, and notice when it is gone; each connection inherits it.
 
-    `stall`: seconds in which one acknowledges nothing.
+    `stall`: seconds in which a client that has gone acknowledges nothing.
     """
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in {"TCP_NOTSENT_LOWAT": UNSENT, "TCP_USER_TIMEOUT": min(round(stall * 1000), LONGEST)}.items():
@@ -108,7 +108,7 @@ class Connection(RequestHandler, _Line):
             entrance.server,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=settings.keepalive_timeout,
-            tcp_keepalive=False,  # it inherits that
+            tcp_keepalive=False,  # the listener's is inherited
             access_log_class=AccessLog,
             access_log=access if settings.access_log else None,  # type: ignore[arg-type]
             auto_decompress=False,  # a compressed body is no JSON; a small one may hide a large one

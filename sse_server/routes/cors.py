@@ -40,7 +40,7 @@ def allow_origins(app: web.Application, rules: Cors) -> None:
     async def complete(request: web.Request, response: web.StreamResponse) -> None:
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None:
-            return  # which it too finds out, in twenty steps
+            return  # aiohttp-cors finds that out too, in twenty steps
         await answer(request, response)
         if origin in origins and hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

@@ -7,13 +7,14 @@ import re
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from sse_server.config import Jobs
 from sse_server.config import Stream as StreamSettings
+from sse_server.eventlog import Page
 
 if TYPE_CHECKING:
     from tests.routes.conftest import House, Line, Opened
@@ -87,6 +88,23 @@ async def test_a_started_stream_begins_with_one_send(opened: Opened) -> None:
         assert segments(waiting.line) == 1
         actor.end()
         assert (await waiting.all())[-1].type == "done"
+
+
+async def test_the_head_and_the_opening_do_not_wait_for_the_store(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, _ = await house.puppet()
+    answers, read = asyncio.Event(), house.server.store.read
+
+    async def read_late(*args: Any, **options: Any) -> Page:
+        await answers.wait()
+        return await read(*args, **options)
+
+    monkeypatch.setattr(house.server.store, "read", read_late)
+    stream = await house.stream(job_id)
+    assert await stream.line.chunk() == b": stream\nretry: 3000\n"
+    answers.set()
+    assert (await stream.next()).type == "job_queued"
 
 
 def segments(line: Line) -> int:
