@@ -38,6 +38,16 @@ def encode_fields(fields: dict[str, Any]) -> bytes:
     return body
 
 
+def encode_text(text: str) -> bytes:
+    """The same of `{"text": text}`, which most events are: but for its size there is nothing to be looked at."""
+    fields = {"text": text}
+    try:
+        body = _encode(fields)
+    except UnicodeEncodeError:
+        return encode_fields(fields)
+    return body if len(body) <= MAX_EVENT_BYTES else encode_fields(fields)
+
+
 def _mended(value: Any) -> Any:
     """The same value with every lone surrogate replaced; a pair that was cut in two strings stays two marks."""
     if isinstance(value, str):

@@ -211,20 +211,22 @@ class Event(Struct, frozen=True, gc=False):
 
     def json(self, session_id: str) -> bytes:
         """The event's JSON object, envelope first."""
-        micros, body = self.time, self.body
-        seconds = micros // 1_000_000
-        time = f"{_second(seconds)}.{micros - seconds * 1_000_000:06}Z"
+        time, body = self.time, self.body
         envelope = (
             f'{{"type":"{self.type}","job_id":"{self.job_id}","session_id":"{session_id}",'
-            f'"seq":{self.seq},"attempt":{self.attempt},"timestamp":"{time}"'
-        ).encode()
-        return b"%b,%b" % (envelope, body[1:]) if len(body) > 2 else envelope + b"}"  # `{}` is two bytes
+            f'"seq":{self.seq},"attempt":{self.attempt},'
+            f'"timestamp":"{_second(time // 1_000_000)}.{str(_ZEROS + time)[-6:]}Z"{"," if len(body) > 2 else ""}'
+        )
+        return envelope.encode() + body[1:]
+
+
+_ZEROS: Final = 10**17
+"""Added to Unix microseconds, their last six digits are those of the second, also its first tenth."""
 
 
 def timestamp(time: int) -> str:
     """RFC 3339 in UTC with microseconds, from Unix microseconds."""
-    seconds, micros = divmod(time, 1_000_000)
-    return f"{_second(seconds)}.{micros:06d}Z"
+    return f"{_second(time // 1_000_000)}.{str(_ZEROS + time)[-6:]}Z"
 
 
 @lru_cache(maxsize=64)

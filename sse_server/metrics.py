@@ -39,12 +39,19 @@ class Tally:
     """Events by label, since the process began."""
 
     def __init__(self) -> None:
-        self.events: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
+
+    @property
+    def events(self) -> Counter[str]:
+        """So many of each label."""
+        return Counter(self._counts)
 
     def count(self, drafts: Iterable[Draft]) -> None:
         """They were stored."""
+        counts = self._counts
         for draft in drafts:
-            self.events[draft.type if draft.type in COUNTED else CUSTOM] += 1
+            label = draft.type if draft.type in COUNTED else CUSTOM
+            counts[label] = counts.get(label, 0) + 1
 
 
 class Reading(Struct, eq=False):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw, Struct
 
-from sse_server.encoding import MAX_DEPTH, MAX_EVENT_BYTES, encode_fields
+from sse_server.encoding import MAX_DEPTH, MAX_EVENT_BYTES, encode_fields, encode_text
 from sse_server.errors import InvalidEvent
 from sse_server.events import (
     CONTROL_TYPES,
@@ -236,6 +236,19 @@ def test_an_event_has_its_largest_size() -> None:
     assert len(encode_fields({"text": "x" * (MAX_EVENT_BYTES - around)})) == MAX_EVENT_BYTES
     with pytest.raises(InvalidEvent, match=str(MAX_EVENT_BYTES + 1)):
         encode_fields({"text": "x" * (MAX_EVENT_BYTES - around + 1)})
+
+
+@given(texts)
+def test_a_text_alone_is_written_as_it_is_among_other_fields(text: str) -> None:
+    assert encode_text(text) == encode_fields({"text": text})
+
+
+def test_a_text_alone_is_bounded_and_mended_too() -> None:
+    around = len('{"text":""}')
+    assert len(encode_text("x" * (MAX_EVENT_BYTES - around))) == MAX_EVENT_BYTES
+    with pytest.raises(InvalidEvent, match=str(MAX_EVENT_BYTES + 1)):
+        encode_text("x" * (MAX_EVENT_BYTES - around + 1))
+    assert msgspec.json.decode(encode_text("a\ud800b")) == {"text": "a\ufffdb"}
 
 
 def test_an_event_has_its_deepest_nesting() -> None:

@@ -18,7 +18,7 @@ from sse_server.agents.outbox import Outbox
 from sse_server.agents.progress import Progress
 from sse_server.agents.step import Step, ToolCall
 from sse_server.config import Emission
-from sse_server.encoding import encode_fields
+from sse_server.encoding import encode_text
 from sse_server.errors import InvalidEvent
 from sse_server.events import Draft, without_none
 
@@ -116,7 +116,7 @@ class Job:
         """A piece of the text that the job writes."""
         if step is None and message_id is None and type(text) is str:
             # Most events: any text is as it should be.
-            self.outbox.put(Draft("token", encode_fields({"text": text}), time.time_ns() // 1000, self.attempt))
+            self.outbox.put(Draft("token", encode_text(text), time.time_ns() // 1000, self.attempt))
         else:
             self.emit("token", text=text, **without_none(step=step, message_id=message_id))
 

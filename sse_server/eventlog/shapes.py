@@ -76,11 +76,13 @@ class Write(Struct, frozen=True):
 
 def events_of(write: Write, first: int) -> list[Event]:
     """A write's drafts as the events that they become, the first of them with the seq `first`; a job's never expire."""
-    job_id, expire = write.job_id, not write.job_id
-    return [
-        Event(seq, draft.type, job_id, draft.attempt, draft.time, draft.body, draft.expires if expire else 0)
-        for seq, draft in enumerate(write.drafts, first)
-    ]
+    job_id, seq = write.job_id, first
+    events = []
+    for draft in write.drafts:  # most often there is one, and a comprehension would cost more than its event
+        expires = 0 if job_id else draft.expires
+        events.append(Event(seq, draft.type, job_id, draft.attempt, draft.time, draft.body, expires))
+        seq += 1
+    return events
 
 
 class Receipt(Struct, frozen=True, gc=False):
