@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Condition, Lock, get_ident
 from typing import Final
 
@@ -23,8 +23,8 @@ class Outbox:
     """
 
     __slots__ = (
-        *("_awake", "_bytes", "_closed", "_drafts", "_lock", "_loop", "_loop_thread", "_put", "_room", "_settled"),
-        *("_taken", "_taken_bytes", "_waiting", "_wake"),
+        *("_bytes", "_closed", "_drafts", "_lock", "_loop", "_loop_thread", "_room", "_settled", "_taken"),
+        *("_taken_bytes", "_waiting", "_wake"),
     )
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -32,12 +32,11 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._loop_thread = get_ident()
         self._drafts: list[Draft] = []
-        self._taken: list[Draft] = []
+        self._taken: Sequence[Draft] = ()
         self._bytes = self._taken_bytes = 0
-        self._put = self._settled = 0
+        self._settled = 0
         self._lock = Lock()
         self._room: Condition | None = None
-        self._awake = False
         self._closed: str | None = None
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
@@ -48,28 +47,35 @@ class Outbox:
 
     def put(self, draft: Draft) -> None:
         """Emit. Raises `JobCancelled` once closed; `OutboxFull` on the loop."""
-        with self._lock:
-            if self._closed is not None or self._full:
+        lock = self._lock
+        lock.acquire()  # each event comes here, and a `with` costs twice as much
+        try:
+            drafts = self._drafts
+            if self._closed is not None or len(drafts) + len(self._taken) >= MAX_EVENTS or self._bytes >= MAX_BYTES:
                 self._wait_for_room()
-            was_awake = self._add(draft)
-        if not was_awake:
+                drafts = self._drafts
+            is_first = not drafts
+            drafts.append(draft)
+            self._bytes += len(draft.body)
+        finally:
+            lock.release()
+        if is_first:
             self._notify()
 
     def put_in_turn(self, draft: Callable[[], Draft]) -> None:
         """Emit what `draft` makes once its place in the order is known; raises as `put` does, and what it raises."""
         with self._lock:
-            if self._closed is not None or self._full:
-                self._wait_for_room()
-            was_awake = self._add(draft())
-        if not was_awake:
+            self._wait_for_room()
+            is_first = self._add(draft())
+        if is_first:
             self._notify()
 
     def finish(self, draft: Draft) -> None:
         """The runner's last word behind all that was emitted; closes the outbox. On the loop only."""
         with self._lock:
             self._close("the job is over")
-            was_awake = self._add(draft)
-        if not was_awake:
+            is_first = self._add(draft)
+        if is_first:
             self._notify()
 
     def close(self, why: str) -> None:
@@ -79,24 +85,33 @@ class Outbox:
 
     def take(self, limit: int) -> list[Draft]:
         """The next drafts, `limit` of them or all that there are; they count until `settle`. On the loop only."""
-        with self._lock:
-            if len(self._drafts) < limit:
-                self._taken, self._drafts = self._drafts, []
+        lock = self._lock
+        lock.acquire()
+        try:
+            drafts = self._drafts
+            if len(drafts) <= limit:
+                self._drafts = []
                 self._taken_bytes = self._bytes
-                self._awake = False
             else:
-                self._taken, self._drafts = self._drafts[:limit], self._drafts[limit:]
-                self._taken_bytes = sum(len(draft.body) for draft in self._taken)
-            return self._taken
+                drafts, self._drafts = drafts[:limit], drafts[limit:]
+                self._taken_bytes = sum(len(draft.body) for draft in drafts)
+            self._taken = drafts
+        finally:
+            lock.release()
+        return drafts
 
     def settle(self) -> None:
         """What was taken is stored."""
-        with self._lock:
+        lock = self._lock
+        lock.acquire()
+        try:
             self._bytes -= self._taken_bytes
             self._settled += len(self._taken)
-            self._taken, self._taken_bytes = [], 0
+            self._taken, self._taken_bytes = (), 0
             if self._room:
                 self._room.notify_all()
+        finally:
+            lock.release()
         if self._waiting:
             self._release()
 
@@ -104,9 +119,9 @@ class Outbox:
         """The lease is lost: nothing of this can be stored any more."""
         with self._lock:
             self._closed = "the job was taken over or has ended"
-            self._drafts, self._taken = [], []
+            self._settled = self._emitted
+            self._drafts, self._taken = [], ()
             self._bytes = self._taken_bytes = 0
-            self._settled = self._put
             if self._room:
                 self._room.notify_all()
         self._release()
@@ -115,9 +130,9 @@ class Outbox:
         """Until all that was emitted so far is stored; also from a loop that an agent runs in its own thread."""
         if asyncio.get_running_loop() is not self._loop:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.flushed(), self._loop))
-        elif self._settled < self._put:
+        elif self._settled < (emitted := self._emitted):
             future = self._loop.create_future()
-            self._waiting.append((self._put, future))
+            self._waiting.append((emitted, future))
             await future
 
     async def patiently(self, emit: Callable[[], None]) -> None:
@@ -129,16 +144,19 @@ class Outbox:
                 await self.flushed()
 
     @property
+    def _emitted(self) -> int:
+        """How many events there were so far."""
+        return self._settled + len(self._taken) + len(self._drafts)
+
+    @property
     def _full(self) -> bool:
-        return self._put - self._settled >= MAX_EVENTS or self._bytes >= MAX_BYTES
+        return len(self._drafts) + len(self._taken) >= MAX_EVENTS or self._bytes >= MAX_BYTES
 
     def _add(self, draft: Draft) -> bool:
-        """Whether `wake` was called for what is in it already."""
+        """Whether it is the first one: `wake` was called for those before."""
         self._drafts.append(draft)
-        self._put += 1
         self._bytes += len(draft.body)
-        was_awake, self._awake = self._awake, True
-        return was_awake
+        return len(self._drafts) == 1
 
     def _close(self, why: str) -> None:
         self._closed = self._closed or why
@@ -147,7 +165,7 @@ class Outbox:
 
     def _wait_for_room(self) -> None:
         """With the lock held. The condition is made by the first thread that waits: few outboxes are ever full."""
-        if self._closed is None:
+        if self._closed is None and self._full:
             if get_ident() == self._loop_thread:
                 raise OutboxFull("more is emitted than the store takes: `await job.flush()` now and then")
             self._room = self._room or Condition(self._lock)
