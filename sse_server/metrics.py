@@ -39,19 +39,19 @@ class Tally:
     """Events by label, since the process began."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
+        self._counts = dict.fromkeys([*COUNTED, CUSTOM], 0)
 
     @property
     def events(self) -> Counter[str]:
         """So many of each label."""
-        return Counter(self._counts)
+        return Counter({label: count for label, count in self._counts.items() if count})
 
     def count(self, drafts: Iterable[Draft]) -> None:
         """They were stored."""
         counts = self._counts
         for draft in drafts:
-            label = draft.type if draft.type in COUNTED else CUSTOM
-            counts[label] = counts.get(label, 0) + 1
+            kind = draft.type
+            counts[kind if kind in counts else CUSTOM] += 1
 
 
 class Reading(Struct, eq=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Condition, Lock, get_ident
 from typing import Final
 
@@ -32,9 +32,10 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._loop_thread = get_ident()
         self._drafts: list[Draft] = []
-        self._taken: Sequence[Draft] = ()
-        self._bytes = self._taken_bytes = 0
+        self._bytes = 0
+        self._taken = self._taken_bytes = 0
         self._settled = 0
+        """How many events were stored while somebody waited for that: only differences count."""
         self._lock = Lock()
         self._room: Condition | None = None
         self._closed: str | None = None
@@ -51,7 +52,11 @@ class Outbox:
         lock.acquire()  # each event comes here, and a `with` costs twice as much
         try:
             drafts = self._drafts
-            if self._closed is not None or len(drafts) + len(self._taken) >= MAX_EVENTS or self._bytes >= MAX_BYTES:
+            if (
+                self._closed is not None
+                or len(drafts) + self._taken >= MAX_EVENTS
+                or self._bytes + self._taken_bytes >= MAX_BYTES
+            ):
                 self._wait_for_room()
                 drafts = self._drafts
             is_first = not drafts
@@ -83,45 +88,50 @@ class Outbox:
         with self._lock:
             self._close(why)
 
+    def retire(self) -> None:
+        """Nobody takes from it any more: it refuses what comes, and wakes nobody. On the loop only."""
+        self.close("the job is over")
+        self._wake = _nobody
+
     def take(self, limit: int) -> list[Draft]:
         """The next drafts, `limit` of them or all that there are; they count until `settle`. On the loop only."""
         lock = self._lock
         lock.acquire()
         try:
             drafts = self._drafts
-            if len(drafts) <= limit:
-                self._drafts = []
-                self._taken_bytes = self._bytes
+            count = len(drafts)
+            if count <= limit:
+                self._taken_bytes, self._bytes, self._drafts = self._bytes, 0, []
             else:
+                count = limit
                 drafts, self._drafts = drafts[:limit], drafts[limit:]
                 self._taken_bytes = sum(len(draft.body) for draft in drafts)
-            self._taken = drafts
+                self._bytes -= self._taken_bytes
+            self._taken = count
         finally:
             lock.release()
         return drafts
 
     def settle(self) -> None:
-        """What was taken is stored."""
-        lock = self._lock
-        lock.acquire()
-        try:
-            self._bytes -= self._taken_bytes
-            self._settled += len(self._taken)
-            self._taken, self._taken_bytes = (), 0
-            if self._room:
-                self._room.notify_all()
-        finally:
-            lock.release()
+        """What was taken is stored.
+
+        Without the lock: the loop alone counts what is taken, and a thread makes `_room` before it looks at the counts.
+        """
         if self._waiting:
+            self._settled += self._taken
             self._release()
+        self._taken = self._taken_bytes = 0
+        if self._room:
+            with self._lock:
+                self._room.notify_all()
 
     def discard(self) -> None:
         """The lease is lost: nothing of this can be stored any more."""
         with self._lock:
             self._closed = "the job was taken over or has ended"
-            self._settled = self._emitted
-            self._drafts, self._taken = [], ()
-            self._bytes = self._taken_bytes = 0
+            self._settled += self._unsettled
+            self._drafts, self._bytes = [], 0
+            self._taken = self._taken_bytes = 0
             if self._room:
                 self._room.notify_all()
         self._release()
@@ -130,9 +140,9 @@ class Outbox:
         """Until all that was emitted so far is stored; also from a loop that an agent runs in its own thread."""
         if asyncio.get_running_loop() is not self._loop:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.flushed(), self._loop))
-        elif self._settled < (emitted := self._emitted):
+        elif self._unsettled:
             future = self._loop.create_future()
-            self._waiting.append((emitted, future))
+            self._waiting.append((self._settled + self._unsettled, future))
             await future
 
     async def patiently(self, emit: Callable[[], None]) -> None:
@@ -144,13 +154,12 @@ class Outbox:
                 await self.flushed()
 
     @property
-    def _emitted(self) -> int:
-        """How many events there were so far."""
-        return self._settled + len(self._taken) + len(self._drafts)
+    def _unsettled(self) -> int:
+        return len(self._drafts) + self._taken
 
     @property
     def _full(self) -> bool:
-        return len(self._drafts) + len(self._taken) >= MAX_EVENTS or self._bytes >= MAX_BYTES
+        return self._unsettled >= MAX_EVENTS or self._bytes + self._taken_bytes >= MAX_BYTES
 
     def _add(self, draft: Draft) -> bool:
         """Whether it is the first one: `wake` was called for those before."""
@@ -184,3 +193,7 @@ class Outbox:
             future = self._waiting.popleft()[1]
             if not future.done():
                 future.set_result(None)
+
+
+def _nobody() -> None:
+    """Who is woken once nobody takes."""

@@ -66,26 +66,32 @@ class Committer:
         while self._marked or not self._closing:
             await self._work.wait()
             self._work.clear()
-            if batch := self._gather():
+            sources, writes = self._gather()
+            if writes:
                 turn = loop.create_future()
                 loop.call_soon(turn.set_result, None)
-                receipts = await self._append([write for _, write in batch])
-                self._settle(batch, receipts)
+                receipts = await self._append(writes)
+                for source, write, receipt in zip(sources, writes, receipts, strict=True):
+                    if receipt:
+                        self._deliver(write, receipt)
+                    source.settle(write, receipt)
                 # A store that never waits would let a flood have the loop for itself. One that did gets the next batch
                 # now, before this one is written to its readers: both work at once.
                 await turn
 
-    def _gather(self) -> list[tuple[Source, Write]]:
-        batch: list[tuple[Source, Write]] = []
+    def _gather(self) -> tuple[list[Source], list[Write]]:
+        sources: list[Source] = []
+        writes: list[Write] = []
         marked, self._marked = self._marked, {}
         for source in marked:
             if write := source.take(BATCH):
-                batch.append((source, write))
+                sources.append(source)
+                writes.append(write)
                 if len(write.drafts) == BATCH:
                     self._marked[source] = None  # it may have more
         if self._marked:
             self._work.set()
-        return batch
+        return sources, writes
 
     async def _append(self, writes: Sequence[Write]) -> list[Receipt | None]:
         for tries, delay in enumerate(chain(RETRY, repeat(RETRY[-1]))):
@@ -102,9 +108,3 @@ class Committer:
                 logger.exception("events can't be stored")
                 return [None] if len(writes) == 1 else [(await self._append([write]))[0] for write in writes]
         return [None] * len(writes)
-
-    def _settle(self, batch: list[tuple[Source, Write]], receipts: list[Receipt | None]) -> None:
-        for (source, write), receipt in zip(batch, receipts, strict=True):
-            if receipt:
-                self._deliver(write, receipt)
-            source.settle(write, receipt)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Literal
-from weakref import ref
 
 import msgspec
 
@@ -38,8 +37,8 @@ class Attempt:
     """
 
     __slots__ = (
-        *("__weakref__", "_delay", "_durable", "_fence", "_from_seq", "_grace", "_hub", "_job", "_lease", "_outbox"),
-        *("_over", "_work", "cancelled", "concluded", "key", "number", "spec", "stopped", "unresponsive"),
+        *("_delay", "_durable", "_fence", "_from_seq", "_grace", "_job", "_lease", "_outbox", "_over", "_work"),
+        *("cancelled", "concluded", "key", "number", "spec", "stopped", "unresponsive"),
     )
 
     def __init__(self, claim: Claim, hub: Hub, means: Means, *, grace: float, durable: bool) -> None:
@@ -53,14 +52,13 @@ class Attempt:
         self.cancelled = False
         self._lease = claim.lease
         self._from_seq = claim.record.state.attempt_seq
-        self._hub = hub
         self._grace = grace
         self._durable = durable
         self._delay = 0.0
         self._work: asyncio.Future[Any] | None = None
         self._over: asyncio.Future[StopReason | None] = loop.create_future()
         self._fence: asyncio.Future[None] = loop.create_future()
-        self._outbox = Outbox(_waker(hub, self))
+        self._outbox = Outbox(partial(hub.mark, self))
         self._job = means.job(self.spec, self.number, self._outbox)
 
     def take(self, limit: int) -> Write | None:
@@ -92,7 +90,8 @@ class Attempt:
             self._fence.set_result(None)
 
     def conclude(self) -> None:
-        """Nothing more is to be written by it."""
+        """Nothing more is to be written by it. Its outbox lets go of it: a circle would be left to the collector."""
+        self._outbox.retire()
         if not self.concluded.done():
             self.concluded.set_result(None)
 
@@ -176,14 +175,3 @@ class Attempt:
         self.stopped.set()
         if not self._over.done():
             self._over.set_result(None)
-
-
-def _waker(hub: Hub, attempt: Attempt) -> Callable[[], None]:
-    """Marks the attempt for the hub. It does not hold it: a circle would be left to the collector, one for each job."""
-    held = ref(attempt)
-
-    def wake() -> None:
-        if attempt := held():
-            hub.mark(attempt)
-
-    return wake

@@ -278,6 +278,22 @@ async def test_flush_returns_when_all_before_it_is_stored_and_not_sooner(desk: D
     assert [draft.body for draft in desk.drafts()] == [b'{"text":"3"}']
 
 
+async def test_flush_waits_for_what_came_since_others_were_stored(desk: Desk) -> None:
+    desk.job.token("1")
+    desk.drafts()
+    desk.job.token("2")
+    first = asyncio.create_task(desk.job.flush())
+    await asyncio.sleep(0)
+    desk.job.token("3")
+    second = asyncio.create_task(desk.job.flush())
+    await asyncio.sleep(0)
+    assert len(desk.drafts(1)) == 1
+    await first
+    assert not second.done()
+    desk.drafts()
+    await second
+
+
 async def test_flush_of_nothing_returns_at_once(desk: Desk) -> None:
     await desk.job.flush()
 

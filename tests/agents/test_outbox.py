@@ -9,6 +9,7 @@ from threading import Event, Thread
 import pytest
 
 from sse_server import JobCancelled, OutboxFull
+from sse_server.agents import outbox
 from sse_server.agents.outbox import MAX_BYTES, MAX_EVENTS
 from tests.agents.conftest import Desk
 
@@ -64,6 +65,47 @@ async def test_a_thread_waits_for_room_and_goes_on_in_order(desk: Desk) -> None:
         await asyncio.sleep(0)
     thread.join()
     assert told == list(range(total))
+
+
+async def test_threads_that_wait_for_hardly_any_room_all_go_on_in_order(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them sleeps again and again while the loop settles: a wake-up that is lost would be for ever."""
+    monkeypatch.setattr(outbox, "MAX_EVENTS", 2)
+    total = 2000
+    told: dict[str, list[int]] = {name: [] for name in "abcd"}
+
+    def agent(name: str) -> None:
+        for n in range(total):
+            desk.job.emit("mine", name=name, n=n)
+
+    threads = [Thread(target=agent, args=(name,), daemon=True) for name in told]
+    for thread in threads:
+        thread.start()
+    while sum(map(len, told.values())) < total * len(told):
+        for event in desk.said():
+            told[event["name"]].append(event["n"])
+        await asyncio.sleep(0)
+    assert all(numbers == list(range(total)) for numbers in told.values())
+
+
+async def test_a_retired_outbox_refuses_also_who_waits_for_room(desk: Desk) -> None:
+    fill(desk)
+    refused = Event()
+
+    def agent() -> None:
+        with pytest.raises(JobCancelled, match="over"):
+            desk.job.token("y")
+        refused.set()
+
+    thread = Thread(target=agent)
+    thread.start()
+    desk.outbox.retire()
+    thread.join()
+    assert refused.is_set()
+    desk.drafts()
+    with pytest.raises(JobCancelled, match="over"):
+        desk.job.token("z")
 
 
 async def test_a_waiting_thread_hears_of_a_cancel(desk: Desk) -> None:

@@ -41,9 +41,9 @@ class Entry(Struct):
 
     def add(self, events: list[Event]) -> None:
         """Take what its log has stored of it. The work is folded for who asks for it, at the latest after `FOLD`."""
-        state = self.state
+        state, size = self.state, 0
         for event in events:
-            self.bytes += len(event.body)
+            size += len(event.body)
             if event.type in RUNNER_TYPES:
                 state.apply(event)
                 if event.type == "attempt_reset":
@@ -51,7 +51,10 @@ class Entry(Struct):
             else:
                 self.unfolded.append(event)
         self.events += len(events)
-        state.first, state.last = state.first or events[0].seq, events[-1].seq
+        self.bytes += size
+        state.last = events[-1].seq
+        if not state.first:
+            state.first = events[0].seq
         if len(self.unfolded) >= FOLD:
             self.fold()
 
