@@ -56,6 +56,11 @@ class Job:
     it raises `OutboxFull`, and `flush`, `stream_text`, async generators and the ends of `async with` wait.
     """
 
+    __slots__ = (
+        *("_calls", "_progress", "attempt", "cadence", "id", "llm", "memory", "outbox", "request_id", "session_id"),
+        *("telemetry", "__weakref__"),
+    )
+
     def __init__(
         self,
         *,
