@@ -53,18 +53,19 @@ class JobStream(LogStream):
                 self._write_done(record)
 
     async def on_gap(self, gap: Gap) -> None:
-        self._subscriber.send(self._surface.gap(gap))
-        await self._skip(snapshot=True)
+        await self._skip(snapshot=True, gap=gap)
 
     async def _on_lag(self) -> None:
         await self._skip(snapshot=True)
 
-    async def _skip(self, *, snapshot: bool) -> None:
+    async def _skip(self, *, snapshot: bool, gap: Gap | None = None) -> None:
         """Go on where a snapshot stands; with it, or with nothing of the past."""
         record = await self._house.store.load(self._job_id, work=snapshot)
         if record is None:
             self._subscriber.end("gone")  # it was erased meanwhile
             return
+        if gap:
+            self._subscriber.send(self._surface.gap(gap))
         if snapshot:
             told = Snapshot(str(record.standpoint), SnapshotJob.of(record))
             self._subscriber.send(self._surface.snapshot(told))

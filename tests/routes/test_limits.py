@@ -254,6 +254,17 @@ async def test_a_job_that_is_erased_under_its_reader_ends_the_stream(shared: boo
         assert (await house.get(f"/api/jobs/{job_id}/stream")).status == 404
 
 
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_a_reader_who_finds_the_job_erased_before_hearing_of_it_is_told_of_no_gap(
+    kind: str, opened: Opened
+) -> None:
+    async with opened(kind) as house:
+        job_id = await house.counted(20_000)
+        stream = await house.stream(job_id, buffer=2**10)
+        await house.server.store.erase(job_id)
+        assert "gap" not in {frame.data["type"] for frame in await stream.all()}
+
+
 class Faulty(MemoryStore):
     """Fails in a way that nobody thought of."""
 
