@@ -59,8 +59,9 @@ def of_version_1(file: Path, now: Path | None = None) -> None:
         connection.execute("ATTACH ? AS now", (str(now),))
         for table in ("logs", "events", "jobs", "once", "meta"):
             columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
-            order = "ORDER BY rowid" if table in {"events", "jobs"} else ""
-            connection.execute(f"INSERT INTO main.{table} SELECT {columns} FROM now.{table} {order}")
+            order = {"events": "ORDER BY rowid", "jobs": "ORDER BY n"}.get(table, "")
+            true = f"current_{table}" if table in {"logs", "jobs"} else table
+            connection.execute(f"INSERT INTO main.{table} SELECT {columns} FROM now.{true} {order}")
         connection.execute("DELETE FROM main.meta WHERE key = 'published'")
         connection.commit()
     connection.close()
@@ -145,4 +146,4 @@ async def test_a_file_that_cannot_be_brought_up_stays_as_it_was(tmp_path: Path, 
     connection.close()
     async with opened("sqlite", path=file) as store:
         await store.ping()
-    assert (await asyncio.to_thread(made_of, file))[0] == schema.VERSION == 2
+    assert (await asyncio.to_thread(made_of, file))[0] == schema.VERSION == 3

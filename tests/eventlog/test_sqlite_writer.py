@@ -15,7 +15,8 @@ import pytest
 from sse_server.errors import QueueFull, StoreUnavailable
 from sse_server.eventlog import LogKey, Retention, Write
 from sse_server.eventlog.sqlite import SqliteStore
-from sse_server.eventlog.sqlite.events import CHECKPOINT, append
+from sse_server.eventlog.sqlite.events import append
+from sse_server.eventlog.sqlite.gathered import CHECKPOINT
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,15 +44,15 @@ async def test_a_snapshot_folds_a_bounded_number_of_events(bench: Bench, writing
     claim = await bench.running()
     for n in range(1, 301):
         await bench.tokens(claim, *"abcdefg")
-        unfolded, since, last = writing.execute("SELECT unfolded, work_seq, last FROM jobs").fetchone()
+        unfolded, since, last = writing.execute("SELECT unfolded, work_seq, last FROM current_jobs").fetchone()
         assert last == 2 + 7 * n
         assert last - since == unfolded < CHECKPOINT
     spec = claim.record.spec
     write = Write(bench.key(spec), [bench.draft("token", text=text) for text in "abcdefg"], spec.id, claim.lease)
     await bench.store.append([write] * 100)
-    assert writing.execute("SELECT unfolded FROM jobs").fetchone() == (0,), "many at once are no fewer"
+    assert writing.execute("SELECT unfolded FROM current_jobs").fetchone() == (0,), "many at once are no fewer"
     assert await bench.end(claim)
-    ((unfolded,),) = writing.execute("SELECT unfolded FROM jobs")
+    ((unfolded,),) = writing.execute("SELECT unfolded FROM current_jobs")
     assert unfolded < CHECKPOINT
     assert (await bench.record(claim)).state.work.text == "abcdefg" * 400
 
@@ -99,7 +100,7 @@ async def test_nobody_reads_what_is_not_committed_nor_waits_for_it(store: Sqlite
     written, gate = threading.Event(), threading.Event()
 
     def append_slowly(connection: sqlite3.Connection) -> None:
-        assert append(connection, [write], Retention())[0]
+        assert append(connection, [write], Retention(), store._holders)[0]
         written.set()
         gate.wait()
 

@@ -30,6 +30,7 @@ from sse_server.eventlog import (
 from sse_server.eventlog.history import is_too_much
 from sse_server.eventlog.order import now
 from sse_server.eventlog.sqlite import events, pages, published, queue, schema, sessions
+from sse_server.eventlog.sqlite.holders import Holders
 from sse_server.eventlog.sqlite.logs import find_log
 from sse_server.eventlog.sqlite.published import BATCH
 from sse_server.eventlog.sqlite.readers import Readers
@@ -50,6 +51,7 @@ class SqliteStore:
         self._retention = retention or Retention()
         self._lock = schema.FileLock(path)
         self._connections: list[sqlite3.Connection] = []
+        self._holders = Holders()
         self._writer: Writer | None = None
         self._readers: Readers | None = None
 
@@ -59,7 +61,7 @@ class SqliteStore:
             await asyncio.to_thread(self._open)
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(f"can't open the store {self._path.name}: {error}") from None
-        self._writer = Writer(self._connections[0], interval=self._interval)
+        self._writer = Writer(self._connections[0], interval=self._interval, undone=self._holders.lose)
         self._readers = Readers(self._path, self._connections)
 
     def _open(self) -> None:
@@ -79,6 +81,7 @@ class SqliteStore:
             await writer.close()
             await readers.close()
         self._let_go()
+        self._holders.lose()
 
     def _let_go(self) -> None:
         while self._connections:
@@ -92,7 +95,9 @@ class SqliteStore:
         await self._write(_touch)
 
     async def append(self, writes: Sequence[Write]) -> list[Receipt | None]:
-        return await self._write(partial(events.append, writes=writes, retention=self._retention))
+        return await self._write(
+            partial(events.append, writes=writes, retention=self._retention, holders=self._holders)
+        )
 
     async def read(
         self,
@@ -109,18 +114,18 @@ class SqliteStore:
         return await self._read(partial(_head, key=key))
 
     async def submit(self, spec: JobSpec, *, room: int, per_user: int, once: IdempotencyKey | None = None) -> Submitted:
-        return await self._write(
-            partial(queue.submit, spec=spec, room=room, per_user=per_user, once=once, retention=self._retention)
-        )
+        submit = partial(queue.submit, spec=spec, room=room, per_user=per_user, once=once)
+        return await self._write(partial(submit, retention=self._retention, holders=self._holders))
 
     async def claim(self, worker: str, lease_for: float, most: int = 1) -> list[Claim]:
-        return await self._write(partial(queue.claim, worker=worker, most=most, retention=self._retention))
+        claim = partial(queue.claim, worker=worker, most=most)
+        return await self._write(partial(claim, retention=self._retention, holders=self._holders))
 
     async def renew(self, worker: str, lease_for: float) -> None:
         """One process owns the file: its leases last as long as it does."""
 
     async def reclaim(self, worker: str, lease_for: float) -> list[Claim]:
-        return await self._write(partial(queue.reclaim, worker=worker))
+        return await self._write(partial(queue.reclaim, worker=worker, holders=self._holders))
 
     async def load(self, job_id: str, *, work: bool = False) -> Record | None:
         return await self._read(partial(queue.load_with_work if work else queue.load, job_id=job_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -11,13 +11,11 @@ import msgspec
 
 from sse_server.eventlog import Receipt, Retention, Write
 from sse_server.eventlog.order import fair_turn, now
-from sse_server.eventlog.sqlite.gathered import Gathered, Joined, most
+from sse_server.eventlog.sqlite.gathered import CHECKPOINT, Gathered, Joined, most
+from sse_server.eventlog.sqlite.holders import Holder, Holders
 from sse_server.eventlog.sqlite.published import publish, remove
 from sse_server.events import Event
 from sse_server.jobs import DoneState, JobState, Work
-
-CHECKPOINT: Final = 500
-"""Events after which a job's folded work is written again; a snapshot folds what came since."""
 
 _FOLLOWING: Final = (
     "SELECT seq, type, attempt, time, body FROM events WHERE log = ? AND seq BETWEEN ? AND ? AND job = ? ORDER BY seq"
@@ -25,14 +23,16 @@ _FOLLOWING: Final = (
 _OLDEST_KEPT: Final = "SELECT seq FROM events WHERE log = ? AND job = ? ORDER BY seq DESC LIMIT 1 OFFSET ?"
 
 
-def append(connection: sqlite3.Connection, writes: Sequence[Write], retention: Retention) -> list[Receipt | None]:
+def append(
+    connection: sqlite3.Connection, writes: Sequence[Write], retention: Retention, holders: Holders
+) -> list[Receipt | None]:
     """Store the writes that are published or hold their job's lease."""
     receipts: list[Receipt | None] = []
     for job_id, together in groupby(writes, _of_job):
         if job_id:
-            receipts += _append_to_jobs(connection, list(together), retention.max_job_events)
+            receipts += _append_to_jobs(connection, holders, together, retention.max_job_events)
         else:
-            receipts += [publish(connection, write, retention.max_history) for write in together]
+            receipts += [publish(connection, holders, write, retention.max_history) for write in together]
     return receipts
 
 
@@ -40,28 +40,31 @@ def _of_job(write: Write) -> bool:
     return bool(write.job_id)
 
 
-def _append_to_jobs(connection: sqlite3.Connection, writes: Sequence[Write], keep: int) -> list[Receipt | None]:
-    gathered = Gathered(connection, writes, keep)
+def _append_to_jobs(
+    connection: sqlite3.Connection, holders: Holders, writes: Iterable[Write], keep: int
+) -> list[Receipt | None]:
+    gathered = Gathered(connection, holders, keep)
     receipts = []
-    for n, write in enumerate(writes):
-        if gathered.is_stale(write):
-            store(connection, gathered, keep)
-            gathered = Gathered(connection, writes[n:], keep)
+    for write in writes:
         receipts.append(gathered.add(write))
-    store(connection, gathered, keep)
+        if gathered.is_crowded:
+            store(connection, holders, gathered, keep)
+            gathered = Gathered(connection, holders, keep)
+    store(connection, holders, gathered, keep)
     return receipts
 
 
-def store(connection: sqlite3.Connection, gathered: Gathered, keep: int) -> None:
+def store(connection: sqlite3.Connection, holders: Holders, gathered: Gathered, keep: int) -> None:
     """Store what was gathered, and what follows from it for the queue, the snapshots and the limits."""
-    grown, joined = gathered.store()
-    for waiting in joined:
+    gathered.store()
+    for waiting in gathered.joined:
         _queue(connection, waiting)
-    for job in grown:
-        if job.unfolded >= CHECKPOINT:
-            checkpoint(connection, job.job)
-        if job.events > most(keep):
-            _trim(connection, job.job, job.log, keep)
+    for holder in gathered.full.values():
+        if holder.unfolded >= CHECKPOINT:
+            checkpoint(connection, holder.job)
+            holder.unfolded = 0
+        if holder.events > most(keep):
+            _trim(connection, holders, holder, keep)
 
 
 def _queue(connection: sqlite3.Connection, waiting: Joined) -> None:
@@ -90,7 +93,7 @@ def checkpoint(connection: sqlite3.Connection, job: int) -> None:
 def work_of(connection: sqlite3.Connection, job: int) -> Work:
     """What the job's events add up to: the written fold and the events that came since."""
     job_id, log_id, blob, since, first, last = connection.execute(
-        "SELECT id, log, work, work_seq, first, last FROM jobs WHERE n = ?", (job,)
+        "SELECT id, log, work, work_seq, first, last FROM current_jobs WHERE n = ?", (job,)
     ).fetchone()
     state = JobState(work=msgspec.json.decode(blob, type=Work) if blob else Work())
     rows = connection.execute(_FOLLOWING, (log_id, max(since + 1, first), last, job))
@@ -113,8 +116,10 @@ def state_of(row: Sequence[Any]) -> JobState:
     )
 
 
-def _trim(connection: sqlite3.Connection, job: int, log_id: int, keep: int) -> None:
+def _trim(connection: sqlite3.Connection, holders: Holders, holder: Holder, keep: int) -> None:
     """Remove the log's prefix up to where the job has `keep` events; what they added up to stays in the snapshots."""
+    job, log_id = holder.job, holder.log.id
+    holders.release(connection, holder.log.key)
     (events,) = connection.execute("SELECT events FROM jobs WHERE n = ?", (job,)).fetchone()
     if events <= most(keep):
         return  # another job's flood, of the same moment, took enough of them

@@ -11,7 +11,7 @@ from sse_server.eventlog.order import new_epoch
 def find_log(connection: sqlite3.Connection, key: LogKey) -> tuple[int, Head] | None:
     """A log's id, and where it stands."""
     row = connection.execute(
-        "SELECT id, epoch, trimmed, last, evicted, cleared FROM logs WHERE user = ? AND name = ?",
+        "SELECT id, epoch, trimmed, last, evicted, cleared FROM current_logs WHERE user = ? AND name = ?",
         (key.user, key.session),
     ).fetchone()
     return (row[0], Head(*row[1:])) if row else None

@@ -22,7 +22,7 @@ SELECT logs.id, found, joined,
         SELECT CASE count(*) WHEN :scan THEN max(seq) END
         FROM (SELECT seq FROM events WHERE log = logs.id AND seq > :after ORDER BY seq LIMIT :scan)) END,
     epoch, trimmed, last, evicted, cleared
-FROM logs JOIN (
+FROM current_logs AS logs JOIN (
     SELECT json_group_array(json_array(seq, type, owner, attempt, time, expires, bytes)) AS found,
         CAST(group_concat(body, '') AS BLOB) AS joined, count(*) AS count
     FROM (

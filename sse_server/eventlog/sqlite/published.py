@@ -13,6 +13,7 @@ from typing import Final
 from sse_server.eventlog import Receipt, Write
 from sse_server.eventlog.history import is_over
 from sse_server.eventlog.order import now
+from sse_server.eventlog.sqlite.holders import Holders
 from sse_server.eventlog.sqlite.logs import open_log
 
 BATCH: Final = 1000
@@ -31,8 +32,9 @@ _OVER: Final = (
 )
 
 
-def publish(connection: sqlite3.Connection, write: Write, keep: int) -> Receipt:
+def publish(connection: sqlite3.Connection, holders: Holders, write: Write, keep: int) -> Receipt:
     """Store events of no job; the session's latest `keep` stay."""
+    log = holders.prepare(connection, write.key)
     log_id, head = open_log(connection, write.key)
     drafts, at = list(enumerate(write.drafts, head.last + 1)), now()
     connection.executemany(_INSERT, [(log_id, seq, d.attempt, d.type, d.time, d.body, d.expires) for seq, d in drafts])
@@ -46,6 +48,8 @@ def publish(connection: sqlite3.Connection, write: Write, keep: int) -> Receipt:
         " touched = ?3 WHERE id = ?4 RETURNING published",
         (len(drafts), size, at, log_id),
     )
+    if log:
+        log.last = log.settled = head.last + len(drafts)
     add_bytes(connection, size)
     if published > keep:
         ((seq,),) = connection.execute(

@@ -25,6 +25,7 @@ from sse_server.eventlog import (
 from sse_server.eventlog.order import fair_turn, new_epoch, new_lease, now, queued, started
 from sse_server.eventlog.sqlite.events import state_of, store, work_of
 from sse_server.eventlog.sqlite.gathered import INSERT, Gathered
+from sse_server.eventlog.sqlite.holders import Holders
 from sse_server.eventlog.sqlite.orders import snapshot
 from sse_server.events import Event
 from sse_server.jobs import JobSpec, JobState
@@ -36,7 +37,7 @@ _RECORD: Final = (
     "SELECT jobs.n, jobs.spec, jobs.epoch, jobs.cancel,"
     " logs.epoch, logs.trimmed, logs.last, logs.evicted, logs.cleared,"
     " status, attempt, first, jobs.last, attempt_seq, started, done, turn"
-    " FROM jobs LEFT JOIN logs ON logs.id = jobs.log"
+    " FROM current_jobs AS jobs LEFT JOIN current_logs AS logs ON logs.id = jobs.log"
 )
 _BEFORE: Final = (
     "SELECT (SELECT count(*) FROM jobs WHERE status = 'queued'),"
@@ -64,6 +65,7 @@ def submit(
     per_user: int,
     once: IdempotencyKey | None,
     retention: Retention,
+    holders: Holders,
 ) -> Submitted:
     """Queue a job, or find the one that the same key queued before."""
     if once and (earlier := _earlier(connection, once)):
@@ -75,18 +77,22 @@ def submit(
         raise TooManyJobs(f"{per_user} of your jobs are active already", retry_after=5)
     draft = queued(spec, ahead)
     at, turn, blob = draft.time, fair_turn(served, latest), msgspec.json.encode(spec)
+    key = LogKey(spec.user, spec.session)
+    holders.prepare(connection, key)
     ((log_id, *columns),) = connection.execute(_LOG, (spec.user, spec.session, new_epoch(), at))
     head = Head(*columns)
     seq = head.last
-    job = connection.execute(
+    cursor = connection.execute(
         _JOB, (spec.id, spec.user, spec.session, spec.agent, log_id, head.epoch, blob, seq, turn, at)
-    ).lastrowid
+    )
+    job = cursor.lastrowid or 0
     connection.execute(INSERT, (log_id, seq, job, draft.attempt, draft.type, at, draft.body))
     if once:
         connection.execute(
             "INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?, ?, ?)",
             (once.user, once.route, once.key, once.digest, spec.id, at + int(retention.idempotency * 1e6)),
         )
+    holders.submitted(spec.id, job, key, log_id, head)
     record = Record(spec, JobState(first=seq, last=seq), head.epoch, head)
     return Submitted(record, Receipt(head.epoch, seq), draft)
 
@@ -107,7 +113,9 @@ def queued_jobs(connection: sqlite3.Connection) -> list[Record]:
     return [_record(row) for row in connection.execute(f"{_RECORD} WHERE status = 'queued'").fetchall()]
 
 
-def claim(connection: sqlite3.Connection, worker: str, most: int, retention: Retention) -> list[Claim]:
+def claim(
+    connection: sqlite3.Connection, worker: str, most: int, retention: Retention, holders: Holders
+) -> list[Claim]:
     """Lease the jobs whose turn it is, up to `most`."""
     rows = connection.execute(
         f"{_RECORD} WHERE status = 'queued' AND ready_at <= ? ORDER BY turn, n LIMIT ?", (now(), most)
@@ -116,14 +124,14 @@ def claim(connection: sqlite3.Connection, worker: str, most: int, retention: Ret
         return []
     records = [_record(row) for row in rows]
     writes = [_start(record) for record in records]
-    gathered = Gathered(connection, writes, retention.max_job_events)
+    gathered = Gathered(connection, holders, retention.max_job_events)
     claims = []
     for record, write in zip(records, writes, strict=True):
         lease = new_lease()
         receipt = gathered.add(write, (lease, worker))
         assert receipt, "a job that this transaction saw"
         claims.append(Claim(_started(record, write, receipt), lease, receipt, write.drafts[0]))
-    store(connection, gathered, retention.max_job_events)
+    store(connection, holders, gathered, retention.max_job_events)
     connection.execute(
         "INSERT INTO meta VALUES ('served', ?1) ON CONFLICT DO UPDATE SET value = max(value, ?1)", (rows[-1][-1],)
     )
@@ -143,18 +151,20 @@ def _started(record: Record, write: Write, receipt: Receipt) -> Record:
     return structs.replace(record, head=structs.replace(record.head, last=receipt.first))
 
 
-def _lease(connection: sqlite3.Connection, job_id: str, worker: str) -> str:
+def _lease(connection: sqlite3.Connection, holders: Holders, job_id: str, worker: str) -> str:
     lease = new_lease()
+    if holder := holders.find(connection, job_id):
+        holder.lease, holder.worker = lease, worker
     connection.execute("UPDATE jobs SET lease = ?, worker = ? WHERE id = ?", (lease, worker, job_id))
     return lease
 
 
-def reclaim(connection: sqlite3.Connection, worker: str) -> list[Claim]:
+def reclaim(connection: sqlite3.Connection, worker: str, holders: Holders) -> list[Claim]:
     """Take over the running jobs of every other worker: the lock on the file says that none of them is alive."""
     rows = connection.execute(
         "SELECT id FROM jobs WHERE status = 'running' AND worker <> ? ORDER BY n", (worker,)
     ).fetchall()
-    return [Claim(_known(connection, job_id), _lease(connection, job_id, worker)) for (job_id,) in rows]
+    return [Claim(_known(connection, job_id), _lease(connection, holders, job_id, worker)) for (job_id,) in rows]
 
 
 def load(connection: sqlite3.Connection, job_id: str) -> Record | None:

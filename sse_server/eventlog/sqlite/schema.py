@@ -80,7 +80,37 @@ INSERT INTO meta SELECT 'published', coalesce(sum(bytes), 0) FROM logs;
 `logs_left` are those that lose something once nobody touches them.
 """
 
-_STEPS: Final = (_FIRST, _SECOND)
+_THIRD: Final = """
+DROP VIEW sessions;
+CREATE VIEW late AS SELECT events.* FROM logs CROSS JOIN events ON events.log = logs.id AND seq > logs.last;
+CREATE VIEW current_logs AS SELECT
+    id, user, name, epoch, trimmed, evicted, cleared, jobs, active, published, bytes,
+    CASE active WHEN 0 THEN last
+        ELSE max(last, (SELECT coalesce(max(seq), 0) FROM events WHERE log = logs.id)) END AS last,
+    CASE active WHEN 0 THEN events
+        ELSE events + (SELECT count(*) FROM events WHERE log = logs.id AND seq > logs.last) END AS events,
+    CASE active WHEN 0 THEN touched
+        ELSE max(touched, coalesce((
+            SELECT time FROM events WHERE log = logs.id AND seq > logs.last ORDER BY seq DESC LIMIT 1), 0)) END AS touched
+FROM logs;
+CREATE VIEW current_jobs AS SELECT
+    n, id, user, session, agent, log, epoch, spec, status, attempt, first, attempt_seq, started, finished, done,
+    work, work_seq, turn, ready_at, lease, worker, cancel,
+    CASE WHEN finished IS NOT NULL THEN last
+        ELSE max(last, (SELECT coalesce(max(seq), 0) FROM late WHERE late.log = jobs.log AND job = n)) END AS last,
+    CASE WHEN finished IS NOT NULL THEN events
+        ELSE events + (SELECT count(*) FROM late WHERE late.log = jobs.log AND job = n) END AS events,
+    CASE WHEN finished IS NOT NULL THEN unfolded
+        ELSE unfolded + (SELECT count(*) FROM late WHERE late.log = jobs.log AND job = n) END AS unfolded
+FROM jobs;
+CREATE VIEW sessions AS SELECT * FROM current_logs WHERE jobs > 0 OR last > 0;
+"""
+"""A job's event is one row; its log and its job count it later (`holders`), and these views add what came since.
+
+An earlier server would number anew what is not counted yet.
+"""
+
+_STEPS: Final = (_FIRST, _SECOND, _THIRD)
 """What makes each version out of the one before; the first one out of nothing."""
 VERSION: Final = len(_STEPS)
 

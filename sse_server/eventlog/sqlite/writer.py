@@ -21,10 +21,14 @@ logger = logging.getLogger(__name__)
 
 
 class Writer:
-    """Runs operations in the order of their coming. Each checks first and writes then: a refusal leaves no trace."""
+    """Runs operations in the order of their coming. Each checks first and writes then: a refusal leaves no trace.
 
-    def __init__(self, connection: sqlite3.Connection, *, interval: float) -> None:
+    `undone` is called in the writer's thread when a transaction is rolled back, whatever was written in it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, interval: float, undone: Callable[[], None]) -> None:
         self._connection = connection
+        self._undone = undone
         self._interval = interval
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -65,6 +69,7 @@ class Writer:
             outcomes = [_attempt(order.run, connection) for order in orders]
             connection.execute("COMMIT")
         except Exception as error:
+            self._undone()
             with suppress(sqlite3.Error):  # the thread lives on, and tries again the next time
                 connection.execute("ROLLBACK")
             if len(orders) > 1 and not isinstance(error, sqlite3.OperationalError):
