@@ -51,18 +51,53 @@ PRAGMA user_version = 1;
 """Version 1, as it was."""
 
 
-def of_version_1(file: Path, now: Path | None = None) -> None:
-    """A file of version 1, with what a file of this version holds."""
+SECOND: Final = """
+ALTER TABLE events ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE published (
+    n INTEGER PRIMARY KEY, log INTEGER NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    expires INTEGER NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX published_in_order ON published (log, seq);
+CREATE INDEX published_expiring ON published (expires) WHERE expires > 0;
+INSERT INTO published (log, seq, bytes) SELECT log, seq, length(body) FROM events WHERE job = 0 ORDER BY rowid;
+ALTER TABLE logs ADD COLUMN evicted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN cleared TEXT NOT NULL DEFAULT '';
+ALTER TABLE logs ADD COLUMN touched INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN jobs INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN active INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN events INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN published INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE logs ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+CREATE VIEW sessions AS SELECT * FROM logs WHERE last > 0 OR jobs > 0;
+CREATE INDEX jobs_of_user_waiting ON jobs (user, turn) WHERE status = 'queued';
+CREATE INDEX logs_left ON logs (touched) WHERE active = 0 AND (jobs = 0 OR published > 0);
+UPDATE logs SET
+    touched = strftime('%s', 'now') * 1000000,
+    jobs = (SELECT count(*) FROM jobs WHERE log = logs.id),
+    active = (SELECT count(*) FROM jobs WHERE log = logs.id AND finished IS NULL),
+    events = (SELECT count(*) FROM events WHERE log = logs.id),
+    published = (SELECT count(*) FROM published WHERE log = logs.id),
+    bytes = (SELECT coalesce(sum(bytes), 0) FROM published WHERE log = logs.id);
+INSERT INTO meta SELECT 'published', coalesce(sum(bytes), 0) FROM logs;
+PRAGMA user_version = 2;
+"""
+"""What made version 2 of it, as it was."""
+
+
+def of_version(version: int, file: Path, now: Path | None = None) -> None:
+    """A file of an earlier version, with what a file of this version holds."""
     connection = sqlite3.connect(file)
-    connection.executescript(f"PRAGMA journal_mode = WAL; {FIRST} PRAGMA application_id = {schema.APPLICATION};")
+    steps = "".join((FIRST, SECOND)[:version])
+    connection.executescript(f"PRAGMA journal_mode = WAL; {steps} PRAGMA application_id = {schema.APPLICATION};")
     if now:
         connection.execute("ATTACH ? AS now", (str(now),))
-        for table in ("logs", "events", "jobs", "once", "meta"):
+        connection.execute("DELETE FROM main.meta")
+        for (table,) in connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
             columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
-            order = {"events": "ORDER BY rowid", "jobs": "ORDER BY n"}.get(table, "")
-            true = f"current_{table}" if table in {"logs", "jobs"} else table
+            true = f"current_{table}" if table in {"logs", "jobs"} else table  # earlier ones counted at once
+            order = {"events": "ORDER BY rowid", "jobs": "ORDER BY n", "published": "ORDER BY n"}.get(table, "")
             connection.execute(f"INSERT INTO main.{table} SELECT {columns} FROM now.{true} {order}")
-        connection.execute("DELETE FROM main.meta WHERE key = 'published'")
+        if version == 1:
+            connection.execute("DELETE FROM main.meta WHERE key = 'published'")
         connection.commit()
     connection.close()
 
@@ -76,21 +111,23 @@ def made_of(file: Path) -> tuple[int, set[str]]:
     return version, sql
 
 
-async def test_a_file_of_the_first_version_is_brought_up_with_all_that_it_holds(
-    tmp_path: Path, opened: Opened, bench_of: type[Bench]
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_file_of_an_earlier_version_is_brought_up_with_all_that_it_holds(
+    version: int, tmp_path: Path, opened: Opened, bench_of: type[Bench]
 ) -> None:
     new, old = tmp_path / "new.db", tmp_path / "old.db"
     async with opened("sqlite", path=new) as store:
         bench = bench_of(store)
         await bench.publish(KEY, *"abcdef")
         claims = [await bench.ended(session="s"), await bench.running(session="s"), await bench.ended("bob")]
-        await bench.tokens(claims[1], "so far")
         await bench.publish(LogKey("eve", "s"), "only published")
+        await bench.tokens(claims[1], *"so far")
         keys = [bench.key(claim.record.spec) for claim in claims] + [LogKey("eve", "s")]
-        before = [[await bench.record(claim) for claim in claims], [await bench.events(key) for key in keys]]
+        records = [await bench.record(claim) for claim in claims]
+        before = [records, [await bench.events(key) for key in keys]]
         figures = [await bench.figures(key) for key in keys]
         sessions, secret = await store.sessions(0), await store.secret()
-    of_version_1(old, new)
+    of_version(version, old, new)
     limits = Retention(max_history=3, session_ttl=3600, history_warning=0, history_critical=0)
     for _ in range(2):
         async with opened("sqlite", path=old, retention=limits) as store:
@@ -106,7 +143,9 @@ async def test_a_file_of_the_first_version_is_brought_up_with_all_that_it_holds(
                 assert abs(now.touched - known.touched) < 60_000_000, "nothing is old on the first day"
     async with opened("sqlite", path=old, retention=limits) as store:
         bench = bench_of(store)
-        assert await bench.tokens(claims[1], "goes on")
+        receipt = await bench.tokens(claims[1], "goes on")
+        assert receipt
+        assert receipt.first == records[1].state.last + 1
         await bench.publish(KEY, "g")
         head = await bench.head(KEY)
         assert (head.trimmed, head.evicted) == (4, 4), "its history has the limit that it has now"
@@ -123,7 +162,7 @@ async def test_old_sessions_go_like_new_ones(tmp_path: Path, opened: Opened, ben
         ended, active = await bench.ended("bob", "s"), await bench.running("eve", "s")
         for user in ("ann", "bob", "eve"):
             await bench.publish(LogKey(user, "s"), "a")
-    of_version_1(old, new)
+    of_version(1, old, new)
     async with opened("sqlite", path=old, retention=Retention(session_ttl=-60)) as store:
         bench = bench_of(store)
         await store.trim()
@@ -134,7 +173,7 @@ async def test_old_sessions_go_like_new_ones(tmp_path: Path, opened: Opened, ben
 
 async def test_a_file_that_cannot_be_brought_up_stays_as_it_was(tmp_path: Path, opened: Opened) -> None:
     file = tmp_path / "store.db"
-    of_version_1(file)
+    of_version(1, file)
     connection = sqlite3.connect(file)
     connection.execute("CREATE TABLE published (somebody, has, been, here)")
     before = made_of(file)

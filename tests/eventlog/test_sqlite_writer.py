@@ -51,10 +51,15 @@ async def test_a_snapshot_folds_a_bounded_number_of_events(bench: Bench, writing
     write = Write(bench.key(spec), [bench.draft("token", text=text) for text in "abcdefg"], spec.id, claim.lease)
     await bench.store.append([write] * 100)
     assert writing.execute("SELECT unfolded FROM current_jobs").fetchone() == (0,), "many at once are no fewer"
+    statements: list[str] = []
+    writing.set_trace_callback(statements.append)
+    await bench.tokens(claim, "a")
+    writing.set_trace_callback(None)
+    assert not [statement for statement in statements if "work" in statement], "what was folded just now is not again"
     assert await bench.end(claim)
     ((unfolded,),) = writing.execute("SELECT unfolded FROM current_jobs")
     assert unfolded < CHECKPOINT
-    assert (await bench.record(claim)).state.work.text == "abcdefg" * 400
+    assert (await bench.record(claim)).state.work.text == "abcdefg" * 400 + "a"
 
 
 @asynccontextmanager

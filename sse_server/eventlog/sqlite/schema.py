@@ -88,10 +88,10 @@ CREATE VIEW current_logs AS SELECT
     CASE active WHEN 0 THEN last
         ELSE max(last, (SELECT coalesce(max(seq), 0) FROM events WHERE log = logs.id)) END AS last,
     CASE active WHEN 0 THEN events
-        ELSE events + (SELECT count(*) FROM events WHERE log = logs.id AND seq > logs.last) END AS events,
+        ELSE events + (SELECT count(*) FROM late WHERE late.log = logs.id) END AS events,
     CASE active WHEN 0 THEN touched
-        ELSE max(touched, coalesce((
-            SELECT time FROM events WHERE log = logs.id AND seq > logs.last ORDER BY seq DESC LIMIT 1), 0)) END AS touched
+        ELSE max(touched, coalesce((SELECT time FROM late WHERE late.log = logs.id ORDER BY seq DESC LIMIT 1), 0))
+        END AS touched
 FROM logs;
 CREATE VIEW current_jobs AS SELECT
     n, id, user, session, agent, log, epoch, spec, status, attempt, first, attempt_seq, started, finished, done,

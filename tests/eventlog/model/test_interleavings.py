@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 import time
 from contextlib import AbstractAsyncContextManager
 from itertools import count, product
@@ -20,6 +21,8 @@ from msgspec import Raw
 from sse_server.encoding import encode_fields
 from sse_server.errors import Conflict, NotFound
 from sse_server.eventlog import JobFilter, LogKey, Store, Write
+from sse_server.eventlog.sqlite import SqliteStore
+from sse_server.eventlog.sqlite.holders import SETTLE
 from sse_server.events import Draft
 from sse_server.jobs import ACTIVE, JobSpec, new_job_id
 
@@ -217,6 +220,27 @@ class Machine(RuleBasedStateMachine):
         self.close()
         self.open(left)
 
+    @precondition(lambda self: self.store.durable)
+    @rule(data=st.data())
+    def fail(self, data: st.DataObject) -> None:
+        """A transaction is rolled back, with what others wrote in it: they get another one."""
+        job_id, lease = data.draw(st.sampled_from(self.model.leases))
+        job = self.model.jobs.get(job_id)
+        write = Write(job.key if job else KEYS[0], [draft("token", {"text": "word "})], job_id, lease)
+        first, fault, second = self.do(self.beside_a_fault(write))
+        assert isinstance(fault, ZeroDivisionError)
+        for (receipt,) in (first, second):
+            self.model.appended(write, receipt)
+
+    async def beside_a_fault(self, write: Write) -> list[Any]:
+        def fault(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE logs SET last = last + 1")
+            raise ZeroDivisionError
+
+        assert isinstance(self.store, SqliteStore)
+        doing = (self.store.append([write]), self.store._write(fault), self.store.append([write]))
+        return list(await asyncio.gather(*doing, return_exceptions=True))
+
     @invariant()
     def everything_is_as_the_model_says(self) -> None:
         for job_id in self.model.jobs:
@@ -234,8 +258,16 @@ class Machine(RuleBasedStateMachine):
         assert waiting == self.model.having("queued")
 
 
+@pytest.fixture(params=[SETTLE, 3])
+def settle(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After how many events a log in SQLite is settled."""
+    monkeypatch.setattr("sse_server.eventlog.sqlite.gathered.SETTLE", request.param)
+
+
+@pytest.mark.usefixtures("settle")
 @pytest.mark.parametrize(("kind", "examples"), [("memory", 40), ("sqlite", 20)])
 def test_a_store_does_what_the_model_does(kind: str, examples: int, opened: Opened, model: type[Model]) -> None:
+
     class ThisStore(Machine):
         model_of = model
 
