@@ -88,7 +88,7 @@ CREATE VIEW current_logs AS SELECT
     CASE active WHEN 0 THEN last
         ELSE max(last, (SELECT coalesce(max(seq), 0) FROM events WHERE log = logs.id)) END AS last,
     CASE active WHEN 0 THEN events
-        ELSE events + (SELECT count(*) FROM late WHERE late.log = logs.id) END AS events,
+        ELSE events + max(0, (SELECT coalesce(max(seq), 0) FROM events WHERE log = logs.id) - last) END AS events,
     CASE active WHEN 0 THEN touched
         ELSE max(touched, coalesce((SELECT time FROM late WHERE late.log = logs.id ORDER BY seq DESC LIMIT 1), 0))
         END AS touched
