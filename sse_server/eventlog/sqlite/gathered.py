@@ -20,6 +20,9 @@ CHECKPOINT: Final = 500
 """Events after which a job's folded work is written again; a snapshot folds what came since."""
 
 INSERT: Final = "INSERT INTO events (log, seq, job, attempt, type, time, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS: Final = 7
+_INSERTS: Final = [f"{INSERT}{', (?, ?, ?, ?, ?, ?, ?)' * more}" for more in range(32)]
+"""The first stores one event, the last as many as are stored at once."""
 _TURN: Final = (
     "UPDATE jobs SET last = ?, events = ?, unfolded = ?, first = ?, status = ?, attempt = ?, attempt_seq = ?,"
     " started = ?, finished = ?, done = ?, lease = ?, worker = ? WHERE n = ?"
@@ -48,7 +51,7 @@ class Gathered:
         self._connection = connection
         self._holders = holders
         self._most = most(keep)
-        self._rows: list[tuple[int, int, int, int, str, int, bytes]] = []
+        self._values: list[int | str | bytearray] = []
         self._due: dict[int, Log] = {}
         self._turned: dict[str, Holder] = {}
         self.full: dict[str, Holder] = {}
@@ -67,7 +70,8 @@ class Gathered:
         first = log.last + 1
         for draft in write.drafts:
             log.last += 1
-            self._rows.append((log.id, log.last, holder.job, draft.attempt, draft.type, draft.time, draft.body))
+            body = bytearray(draft.body)  # sqlite3 asks `bytes` first whether they want to be something else
+            self._values += (log.id, log.last, holder.job, draft.attempt, draft.type, draft.time, body)
             plain = plain and draft.type not in RUNNER_TYPES
         count, holder.last = len(write.drafts), log.last
         holder.events += count
@@ -106,9 +110,11 @@ class Gathered:
 
     def store(self) -> None:
         """Store it. `full` are the jobs that have much to fold or to cut, `joined` those that wait again."""
-        if self._rows:
-            self._connection.executemany(INSERT, self._rows)
-            self._rows.clear()
+        at_once = _COLUMNS * len(_INSERTS)
+        for n in range(0, len(self._values), at_once):
+            values = self._values[n : n + at_once]
+            self._connection.execute(_INSERTS[len(values) // _COLUMNS - 1], values)
+        self._values.clear()
         if self._turned:
             self._connection.executemany(_TURN, [_row(holder) for holder in self._turned.values()])
         if self._due:
