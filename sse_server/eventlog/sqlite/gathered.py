@@ -123,9 +123,7 @@ class Gathered:
         self._due.clear()
 
 
-def _row(holder: Holder) -> tuple[Any, ...]:
-    h, done = holder, holder.done
-    return (
-        *(h.last, h.events, h.unfolded, h.first, h.status, h.attempt, h.attempt_seq, h.started),
-        *(done.event.time if done else None, msgspec.json.encode(done) if done else None, h.lease, h.worker, h.job),
-    )
+def _row(job: Holder) -> tuple[Any, ...]:
+    done = (job.done.event.time, msgspec.json.encode(job.done)) if job.done else (None, None)
+    counts, state = (job.last, job.events, job.unfolded), (job.first, job.status, job.attempt, job.attempt_seq)
+    return (*counts, *state, job.started, *done, job.lease, job.worker, job.job)
