@@ -102,8 +102,19 @@ class EventLog(Protocol):
 class JobStore(Protocol):
     """The queue, the leases and the jobs' states."""
 
-    async def submit(self, spec: JobSpec, *, room: int, per_user: int, once: IdempotencyKey | None = None) -> Submitted:
-        """Queue a job and log its `job_queued`.
+    async def submit(
+        self,
+        spec: JobSpec,
+        *,
+        room: int,
+        per_user: int,
+        once: IdempotencyKey | None = None,
+        worker: str = "",
+        lease_for: float = 0.0,
+    ) -> Submitted:
+        """Queue a job and log its `job_queued`; where no job waits before it, `worker` has the claim to it at once.
+
+        A caller with a `worker` that is cancelled leaves a job that runs nowhere, as in `claim`.
 
         Raises `QueueFull` when `room` jobs wait already, `TooManyJobs` when the user has `per_user` active ones,
         `IdempotencyMismatch` when `once` was used with another body.

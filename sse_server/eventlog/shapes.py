@@ -142,14 +142,6 @@ class IdempotencyKey(Struct, frozen=True):
     digest: bytes
 
 
-class Submitted(Struct, frozen=True):
-    """The job that a start leads to. `receipt` is that of `job_queued`; None: an earlier start's job, replayed."""
-
-    record: Record
-    receipt: Receipt | None
-    draft: Draft | None = None
-
-
 class Claim(Struct, frozen=True):
     """The right to run one attempt. `receipt` is that of the attempt's `job_started`, None for a reclaimed job."""
 
@@ -157,6 +149,18 @@ class Claim(Struct, frozen=True):
     lease: str
     receipt: Receipt | None = None
     draft: Draft | None = None
+
+
+class Submitted(Struct, frozen=True):
+    """The job that a start leads to, as it was queued, and the claim to it, where it need not wait.
+
+    `receipt` is that of `job_queued`; None: an earlier start's job, replayed.
+    """
+
+    record: Record
+    receipt: Receipt | None
+    draft: Draft | None = None
+    claim: Claim | None = None
 
 
 class JobFilter(Struct, frozen=True, omit_defaults=True):

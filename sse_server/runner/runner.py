@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import time
+from functools import partial
 from typing import Any, Final, Literal
 
 from aiojobs import Scheduler
@@ -72,6 +73,7 @@ class Runner:
         self._hurry = asyncio.Event()
         self._scheduler: Scheduler
         self._loops: list[asyncio.Task[None]] = []
+        self._starts: set[asyncio.Task[Submitted]] = set()
         self._abandoning: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -95,8 +97,11 @@ class Runner:
         if self.draining:
             raise Draining("the server is about to stop; try again soon", retry_after=5)
         self.registry.get(spec.agent).read_input(spec.input)
+        start = asyncio.create_task(self._queue(spec, once))
+        self._starts.add(start)
+        start.add_done_callback(self._starts.discard)
         # Shielded: who goes away meanwhile must not leave a job behind that nobody here has heard of.
-        return await self._scheduler.shield(self._queue(spec, once))
+        return await self._scheduler.shield(start)
 
     async def cancel(self, record: Record, *, wait: float = 0.0) -> Cancellation:
         """Ask a job to stop, and wait up to `wait` seconds until it has, or is unresponsive.
@@ -116,6 +121,7 @@ class Runner:
         Jobs run on until `jobs.cancel_grace` before that; an agent that then does not stop is left behind.
         """
         self.draining = True
+        await self._started()
         async with self._slots.claiming:  # what is claimed just now is an attempt afterwards, like the others
             for task in self._loops:
                 task.cancel()
@@ -155,30 +161,36 @@ class Runner:
             attempt.stop("cancelled")
 
     async def _queue(self, spec: JobSpec, once: IdempotencyKey | None) -> Submitted:
-        submitted = await self._admit(spec, once)
-        if submitted.receipt and submitted.draft:
-            self._hub.stored(Write(key_of(submitted.record), [submitted.draft], spec.id), submitted.receipt)
-            self.presence.guard(spec)
-            self._slots.wake()
+        with self._slots.hold() as worker:
+            submitted = await self._admit(spec, once, worker)
+            if submitted.receipt and submitted.draft:
+                self._hub.stored(Write(key_of(submitted.record), [submitted.draft], spec.id), submitted.receipt)
+                if submitted.claim:
+                    await self._slots.begin(submitted.claim, self._scheduler)
+                else:
+                    self.presence.guard(spec)
+                    self._slots.wake()
         return submitted
 
-    async def _admit(self, spec: JobSpec, once: IdempotencyKey | None) -> Submitted:
+    async def _admit(self, spec: JobSpec, once: IdempotencyKey | None, worker: str) -> Submitted:
         """The store counts who waits. A job on its way from there to its slot may seem to be in both, or in neither."""
-        slots, room = self._slots, self._rules.queue_size
+        slots, room = self._slots, self._rules.queue_size + bool(worker)
+        submit = partial(self._store.submit, spec, per_user=self._per_user, once=once)
         reserved = slots.reserved
         try:
-            return await self._store.submit(spec, room=room + slots.free - reserved, per_user=self._per_user, once=once)
+            return await submit(room=room + slots.free - reserved, worker=worker, lease_for=self._rules.lease)
         except QueueFull:
             if not reserved:
                 raise
         async with slots.claiming:
-            return await self._store.submit(spec, room=room + slots.free, per_user=self._per_user, once=once)
+            return await submit(room=room + slots.free, worker=worker, lease_for=self._rules.lease)
 
     async def _stop(self, record: Record) -> Attempt | None:
         """The attempt that has to stop before the job is cancelled; None: it waited, or had ended, or is not here."""
         job_id = record.spec.id
         if not record.state.done:
             await self._store.request_cancel(job_id)
+            await self._started()
             async with self._slots.claiming:  # so that it stays where it is: with an attempt, or in the queue
                 attempt = self._slots.attempts.get(job_id)
                 if attempt and not attempt.concluded.done():
@@ -186,6 +198,11 @@ class Runner:
                 else:
                     await self._clerk.end(job_id, CANCELLED)
         return self._slots.attempts.get(job_id)
+
+    async def _started(self) -> None:
+        """Until each job that is just being submitted is where it stays: with an attempt, or in the queue."""
+        if self._starts:
+            await asyncio.wait(self._starts)
 
     async def _state_elsewhere(self, job_id: str) -> Literal["requested", "stopped"]:
         record = await self._store.load(job_id)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiojobs import Scheduler
@@ -52,14 +54,30 @@ class Slots:
         self._means = means
         self._worker = worker
         self._work = asyncio.Event()
+        self._some_wait = False
+        self._held = 0
 
     @property
     def free(self) -> int:
-        """Slots that no attempt has."""
-        return max(0, self._rules.concurrency - len(self.attempts))
+        """Slots that no attempt has, and that are held for none."""
+        return max(0, self._rules.concurrency - len(self.attempts) - self._held)
+
+    @contextmanager
+    def hold(self) -> Iterator[str]:
+        """Hold a slot for a job that is just being submitted: whose claim it may be; "" where no slot is free."""
+        if self.free <= self.reserved:
+            yield ""
+            return
+        self._held += 1
+        try:
+            yield self._worker
+        finally:
+            self._held -= 1
+            self._wake_if_some_wait()
 
     def wake(self) -> None:
-        """Look for work: a job waits, or a slot is free."""
+        """Look for work: a job waits."""
+        self._some_wait = True
         self._work.set()
 
     async def fill(self, scheduler: Scheduler) -> None:
@@ -67,8 +85,11 @@ class Slots:
         while True:
             await self._work.wait()
             self._work.clear()
-            while (wanted := min(self.free, CLAIMS)) and await self._claim(wanted, scheduler) == wanted:
-                pass
+            while wanted := min(self.free, CLAIMS):
+                self._some_wait = False
+                if await self._claim(wanted, scheduler) < wanted:
+                    break
+                self._some_wait = True
 
     async def _claim(self, wanted: int, scheduler: Scheduler) -> int:
         """Up to so many jobs, asked for at once; how many came."""
@@ -81,11 +102,12 @@ class Slots:
                 asyncio.get_running_loop().call_later(PAUSE, self.wake)
                 claims = []
             for claim in claims:
-                await self._begin(claim, scheduler)
+                await self.begin(claim, scheduler)
             self.reserved = 0
         return len(claims)
 
-    async def _begin(self, claim: Claim, scheduler: Scheduler) -> None:
+    async def begin(self, claim: Claim, scheduler: Scheduler) -> None:
+        """Run an attempt at a claimed job."""
         spec = claim.record.spec
         if claim.receipt and claim.draft:
             self._hub.stored(Write(key_of(claim.record), [claim.draft], spec.id, claim.lease), claim.receipt)
@@ -112,4 +134,9 @@ class Slots:
             attempt.conclude()
             if self.attempts.get(spec.id) is attempt:
                 del self.attempts[spec.id]
-            self.wake()
+            self._wake_if_some_wait()
+
+    def _wake_if_some_wait(self) -> None:
+        """A slot is free: there may be jobs that were left waiting for one."""
+        if self._some_wait:
+            self._work.set()

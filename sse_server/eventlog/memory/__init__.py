@@ -162,10 +162,18 @@ class MemoryStore:
         return Page(eventlog.head, events, passed)
 
     async def head(self, key: LogKey) -> Head | None:
-        eventlog = self._logs.get(key)
-        return eventlog.head if eventlog else None
+        return self._logs[key].head if key in self._logs else None
 
-    async def submit(self, spec: JobSpec, *, room: int, per_user: int, once: IdempotencyKey | None = None) -> Submitted:
+    async def submit(
+        self,
+        spec: JobSpec,
+        *,
+        room: int,
+        per_user: int,
+        once: IdempotencyKey | None = None,
+        worker: str = "",
+        lease_for: float = 0.0,
+    ) -> Submitted:
         if once and (earlier := self._earlier(once)):
             return Submitted(self._record(earlier), None)
         waiting = len(self._queue)
@@ -186,7 +194,8 @@ class MemoryStore:
         if once:
             until = now() + int(self._retention.idempotency * 1e6)
             self._once[once.user, once.route, once.key] = _Once(once.digest, spec.id, until)
-        return Submitted(self._record(entry), receipt, draft)
+        record = self._record(entry)
+        return Submitted(record, receipt, draft, self._claim(entry, worker) if worker and not waiting else None)
 
     def _earlier(self, once: IdempotencyKey) -> Entry | None:
         known = self._once.get((once.user, once.route, once.key))
@@ -204,11 +213,8 @@ class MemoryStore:
     def _claim(self, entry: Entry, worker: str) -> Claim:
         draft = started(entry.spec, entry.state.attempt)
         receipt = self._append_to_job(Write(entry.key, [draft], entry.spec.id), draft.time)
-        self._lease(entry, worker)
-        return Claim(self._record(entry), entry.lease, receipt, draft)
-
-    def _lease(self, entry: Entry, worker: str) -> None:
         entry.lease, entry.worker = new_lease(), worker
+        return Claim(self._record(entry), entry.lease, receipt, draft)
 
     async def renew(self, worker: str, lease_for: float) -> None:
         """One process: its leases last as long as it does."""
@@ -220,7 +226,7 @@ class MemoryStore:
             if e.state.status == "running" and e.worker != worker  # one process: another worker is a dead one
         ]
         for entry in lost:
-            self._lease(entry, worker)
+            entry.lease, entry.worker = new_lease(), worker
         return [Claim(self._record(entry), entry.lease) for entry in lost]
 
     async def load(self, job_id: str, *, work: bool = False) -> Record | None:

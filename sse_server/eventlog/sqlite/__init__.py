@@ -29,7 +29,7 @@ from sse_server.eventlog import (
 )
 from sse_server.eventlog.history import is_too_much
 from sse_server.eventlog.order import now
-from sse_server.eventlog.sqlite import events, pages, published, queue, schema, sessions
+from sse_server.eventlog.sqlite import admission, events, pages, published, queue, schema, sessions
 from sse_server.eventlog.sqlite.holders import Holders
 from sse_server.eventlog.sqlite.logs import find_log
 from sse_server.eventlog.sqlite.published import BATCH
@@ -113,8 +113,17 @@ class SqliteStore:
     async def head(self, key: LogKey) -> Head | None:
         return await self._read(partial(_head, key=key))
 
-    async def submit(self, spec: JobSpec, *, room: int, per_user: int, once: IdempotencyKey | None = None) -> Submitted:
-        submit = partial(queue.submit, spec=spec, room=room, per_user=per_user, once=once)
+    async def submit(
+        self,
+        spec: JobSpec,
+        *,
+        room: int,
+        per_user: int,
+        once: IdempotencyKey | None = None,
+        worker: str = "",
+        lease_for: float = 0.0,
+    ) -> Submitted:
+        submit = partial(admission.submit, spec=spec, room=room, per_user=per_user, once=once, worker=worker)
         return await self._write(partial(submit, retention=self._retention, holders=self._holders))
 
     async def claim(self, worker: str, lease_for: float, most: int = 1) -> list[Claim]:

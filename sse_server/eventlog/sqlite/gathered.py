@@ -6,6 +6,7 @@ Beside its own cost each statement gives the interpreter's lock away and has to 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,9 +20,9 @@ from sse_server.jobs import JobState
 CHECKPOINT: Final = 500
 """Events after which a job's folded work is written again; a snapshot folds what came since."""
 
-INSERT: Final = "INSERT INTO events (log, seq, job, attempt, type, time, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT: Final = "INSERT INTO events (log, seq, job, attempt, type, time, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _COLUMNS: Final = 7
-_INSERTS: Final = [f"{INSERT}{', (?, ?, ?, ?, ?, ?, ?)' * more}" for more in range(32)]
+_INSERTS: Final = [f"{_INSERT}{', (?, ?, ?, ?, ?, ?, ?)' * more}" for more in range(32)]
 """The first stores one event, the last as many as are stored at once."""
 _TURN: Final = (
     "UPDATE jobs SET last = ?, events = ?, unfolded = ?, first = ?, status = ?, attempt = ?, attempt_seq = ?,"
@@ -110,10 +111,7 @@ class Gathered:
 
     def store(self) -> None:
         """Store it. `full` are the jobs that have much to fold or to cut, `joined` those that wait again."""
-        at_once = _COLUMNS * len(_INSERTS)
-        for n in range(0, len(self._values), at_once):
-            values = self._values[n : n + at_once]
-            self._connection.execute(_INSERTS[len(values) // _COLUMNS - 1], values)
+        insert(self._connection, self._values)
         self._values.clear()
         if self._turned:
             self._connection.executemany(_TURN, [_row(holder) for holder in self._turned.values()])
@@ -121,6 +119,14 @@ class Gathered:
             settle(self._connection, self._due.values(), self._turned.values())
         self._turned.clear()
         self._due.clear()
+
+
+def insert(connection: sqlite3.Connection, values: Sequence[Any]) -> None:
+    """Store events: the values of `log, seq, job, attempt, type, time, body` of each, one event behind the other."""
+    at_once = _COLUMNS * len(_INSERTS)
+    for n in range(0, len(values), at_once):
+        some = values[n : n + at_once]
+        connection.execute(_INSERTS[len(some) // _COLUMNS - 1], some)
 
 
 def _row(job: Holder) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from sse_server.eventlog import Head, LogKey
+from sse_server.eventlog import LogKey, Record
 from sse_server.eventlog.order import now
 from sse_server.events import Status
 from sse_server.jobs import DoneState
@@ -103,11 +103,14 @@ class Holders:
         *columns, user, session, log_id, epoch, last = row
         return self._add(Holder(self._open(LogKey(user, session), log_id, epoch, last), *columns))
 
-    def submitted(self, job_id: str, job: int, key: LogKey, log_id: int, head: Head) -> None:
-        """A job waits; its log has counted its first event."""
-        log = self._open(key, log_id, head.epoch, head.last)
-        seq = log.last = log.settled = head.last
-        self._add(Holder(log, job_id, "", "", job, seq, 1, 1, "queued", 1, seq, 0, None))
+    def admitted(self, record: Record, job: int, log_id: int, lease: str, worker: str) -> None:
+        """A new job; its log has counted its first events."""
+        spec, state = record.spec, record.state
+        log = self._open(LogKey(spec.user, spec.session), log_id, record.epoch, state.last)
+        log.last = log.settled = state.last
+        count = state.last + 1 - state.first
+        where = (state.status, state.attempt, state.first, state.attempt_seq, state.started)
+        self._add(Holder(log, spec.id, lease, worker, job, state.last, count, count, *where))
 
     def _open(self, key: LogKey, log_id: int, epoch: str, last: int) -> Log:
         return self._logs.get(key) or self._logs.setdefault(key, Log(log_id, key, epoch, last, last))

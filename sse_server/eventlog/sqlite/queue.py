@@ -1,4 +1,4 @@
-"""The queue in SQLite: submit, claim, and what becomes of jobs that have ended or were left behind."""
+"""The queue in SQLite: claims, and what becomes of jobs that have ended or were left behind."""
 
 from __future__ import annotations
 
@@ -9,26 +9,24 @@ from typing import Any, Final
 import msgspec
 from msgspec import structs
 
-from sse_server.errors import Conflict, IdempotencyMismatch, NotFound, QueueFull, TooManyJobs
+from sse_server.errors import Conflict, NotFound
 from sse_server.eventlog import (
     Claim,
     Head,
-    IdempotencyKey,
     JobFilter,
     LogKey,
     Receipt,
     Record,
     Retention,
-    Submitted,
     Write,
 )
-from sse_server.eventlog.order import fair_turn, new_epoch, new_lease, now, queued, started
+from sse_server.eventlog.order import new_lease, now, started
 from sse_server.eventlog.sqlite.events import state_of, store, work_of
-from sse_server.eventlog.sqlite.gathered import INSERT, Gathered
+from sse_server.eventlog.sqlite.gathered import Gathered
 from sse_server.eventlog.sqlite.holders import Holders
 from sse_server.eventlog.sqlite.orders import snapshot
 from sse_server.events import Event
-from sse_server.jobs import JobSpec, JobState
+from sse_server.jobs import JobSpec
 
 BATCH: Final = 100
 """Jobs that one transaction erases, so that live jobs need not wait for a large clean-up."""
@@ -39,73 +37,6 @@ _RECORD: Final = (
     " status, attempt, first, jobs.last, attempt_seq, started, done, turn"
     " FROM current_jobs AS jobs LEFT JOIN current_logs AS logs ON logs.id = jobs.log"
 )
-_BEFORE: Final = (
-    "SELECT (SELECT count(*) FROM jobs WHERE status = 'queued'),"
-    " (SELECT count(*) FROM jobs WHERE user = ?1 AND finished IS NULL),"
-    " (SELECT coalesce(max(value), 0) FROM meta WHERE key = 'served'),"
-    " (SELECT coalesce(max(turn), 0) FROM jobs WHERE status = 'queued' AND user = ?1)"
-)
-_LOG: Final = (
-    "INSERT INTO logs (user, name, epoch, touched, last, events, jobs, active) VALUES (?, ?, ?, ?, 1, 1, 1, 1)"
-    " ON CONFLICT (user, name) DO UPDATE SET touched = excluded.touched,"
-    " last = last + 1, events = events + 1, jobs = jobs + 1, active = active + 1"
-    " RETURNING id, epoch, trimmed, last, evicted, cleared"
-)
-_JOB: Final = (
-    "INSERT INTO jobs (id, user, session, agent, log, epoch, spec, first, last, turn, ready_at, events, unfolded)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?, ?, 1, 1)"
-)
-
-
-def submit(
-    connection: sqlite3.Connection,
-    spec: JobSpec,
-    *,
-    room: int,
-    per_user: int,
-    once: IdempotencyKey | None,
-    retention: Retention,
-    holders: Holders,
-) -> Submitted:
-    """Queue a job, or find the one that the same key queued before."""
-    if once and (earlier := _earlier(connection, once)):
-        return Submitted(earlier, None)
-    ahead, active, served, latest = connection.execute(_BEFORE, (spec.user,)).fetchone()
-    if ahead >= room:
-        raise QueueFull("the queue is full; try again soon", retry_after=1)
-    if active >= per_user:
-        raise TooManyJobs(f"{per_user} of your jobs are active already", retry_after=5)
-    draft = queued(spec, ahead)
-    at, turn, blob = draft.time, fair_turn(served, latest), msgspec.json.encode(spec)
-    key = LogKey(spec.user, spec.session)
-    holders.prepare(connection, key)
-    ((log_id, *columns),) = connection.execute(_LOG, (spec.user, spec.session, new_epoch(), at))
-    head = Head(*columns)
-    seq = head.last
-    cursor = connection.execute(
-        _JOB, (spec.id, spec.user, spec.session, spec.agent, log_id, head.epoch, blob, seq, turn, at)
-    )
-    job = cursor.lastrowid or 0
-    connection.execute(INSERT, (log_id, seq, job, draft.attempt, draft.type, at, draft.body))
-    if once:
-        connection.execute(
-            "INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?, ?, ?)",
-            (once.user, once.route, once.key, once.digest, spec.id, at + int(retention.idempotency * 1e6)),
-        )
-    holders.submitted(spec.id, job, key, log_id, head)
-    record = Record(spec, JobState(first=seq, last=seq), head.epoch, head)
-    return Submitted(record, Receipt(head.epoch, seq), draft)
-
-
-def _earlier(connection: sqlite3.Connection, once: IdempotencyKey) -> Record | None:
-    row = connection.execute(
-        "SELECT digest, job FROM once WHERE user = ? AND route = ? AND key = ? AND until > ?",
-        (once.user, once.route, once.key, now()),
-    ).fetchone()
-    record = load(connection, row[1]) if row else None
-    if record and row[0] != once.digest:
-        raise IdempotencyMismatch("this Idempotency-Key was used with another body")
-    return record
 
 
 def queued_jobs(connection: sqlite3.Connection) -> list[Record]:
