@@ -6,13 +6,13 @@ one place that says what an event means.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
+from sse_server.entropy import new_word
 from sse_server.events import EndStatus, ErrorInfo, Event, FinishReason, Status, Tokens
 
 MAX_TEXT: Final = 64 * 1024
@@ -43,7 +43,7 @@ OnDisconnect = Literal["continue", "cancel"] | CancelAfter
 
 def new_job_id(now: int) -> str:
     """A job's id: it sorts by `now` (Unix microseconds) and can't be guessed."""
-    return f"job_{now:014x}{os.urandom(8).hex()}"
+    return f"job_{now:014x}{new_word()}"
 
 
 class JobSpec(Struct, frozen=True):

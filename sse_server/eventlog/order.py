@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from sse_server.encoding import encode_fields
+from sse_server.entropy import new_word
 from sse_server.events import Draft
 from sse_server.jobs import JobSpec
 
 
 def new_epoch() -> str:
     """A short random word for a new log."""
-    return os.urandom(5).hex()
+    return new_word()[:10]
 
 
 def new_lease() -> str:
     """A word that only the holder of a job's attempt knows."""
-    return os.urandom(8).hex()
+    return new_word()
 
 
 def now() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import re
 from typing import Final
 
@@ -14,6 +13,7 @@ from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestPayloadError
 from multidict import istr
 
+from sse_server.entropy import new_word
 from sse_server.errors import Draining, InvalidInput, NotFound, Problem, ServerError, TooLarge
 
 HEADER: Final = istr("X-Request-Id")  # as an `istr` a name is prepared once, not for each answer
@@ -65,7 +65,7 @@ def _answer_to(error: Exception, request: web.Request, request_id: str) -> web.S
 
 def new_request_id() -> str:
     """For a request that brought no usable one."""
-    return f"req_{os.urandom(8).hex()}"
+    return f"req_{new_word()}"
 
 
 def problem(error: ServerError, request_id: str) -> web.Response:

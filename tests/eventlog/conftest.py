@@ -85,9 +85,12 @@ class Bench:
         room: int = 1000,
         per_user: int = 1000,
         once: IdempotencyKey | None = None,
+        worker: str = "",
     ) -> Submitted:
         spec = self.spec(user, session, agent)
-        return await self.store.submit(spec, room=room, per_user=per_user, once=once)
+        return await self.store.submit(
+            spec, room=room, per_user=per_user, once=once, worker=worker, lease_for=60.0 if worker else 0.0
+        )
 
     async def claim(self, worker: str = "worker") -> Claim:
         """The next job's lease; there must be one."""

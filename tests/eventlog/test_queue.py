@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sse_server.errors import QueueFull, TooManyJobs
-from sse_server.eventlog import LogKey
+from sse_server.eventlog import IdempotencyKey, LogKey
 
 if TYPE_CHECKING:
     from tests.eventlog.conftest import Bench, Opened
@@ -51,6 +51,72 @@ async def test_a_claimed_job_runs_and_says_so(bench: Bench) -> None:
     assert claim.receipt.first == 2
     assert await bench.store.queued() == []
     assert await bench.store.claim("worker", 60.0) == []
+
+
+async def test_where_nobody_waits_a_worker_has_the_job_that_it_submits(bench: Bench) -> None:
+    """As if it had been queued and claimed, in a new log and in one that has jobs already."""
+    for first in (1, 3):
+        submitted = await bench.submit(session="s", worker="worker")
+        record, claim = submitted.record, submitted.claim
+        assert (record.state.status, record.state.first, record.state.last) == ("queued", first, first)
+        assert record.head
+        assert claim
+        assert claim.draft
+        assert claim.receipt
+        assert claim.record.head
+        assert (submitted.receipt and submitted.receipt.first, claim.receipt.first) == (first, first + 1)
+        assert (record.head.last, claim.record.head.last) == (first, first + 1)
+        state = claim.record.state
+        assert (state.status, state.attempt, state.attempt_seq) == ("running", 1, first + 1)
+        assert state.started == claim.draft.time
+        assert (await bench.record(claim, work=False)) == claim.record
+    assert [event.type for event in await bench.events(LogKey("ann", "s"))] == ["job_queued", "job_started"] * 2
+    assert await bench.store.queued() == []
+    assert await bench.store.claim("worker", 60.0) == []
+
+
+async def test_a_job_that_its_worker_has_is_fenced_ended_and_given_up_like_any_other(bench: Bench) -> None:
+    claim = (await bench.submit(worker="worker")).claim
+    assert claim
+    assert await bench.append(msgspec.structs.replace(claim, lease=""), bench.draft("token", text="x")) is None
+    assert await bench.tokens(claim, "mine")
+    await bench.reset(claim)
+    again = await bench.claim()
+    assert (again.record.spec.id, again.record.state.attempt) == (claim.record.spec.id, 2)
+    assert await bench.tokens(claim, "too late") is None
+    assert await bench.end(again)
+    assert (await bench.record(again)).state.last == 6
+
+
+async def test_a_job_whose_worker_died_at_once_is_taken_over(bench: Bench) -> None:
+    claim = (await bench.submit(worker="worker")).claim
+    assert claim
+    assert await bench.store.reclaim("worker", 60.0) == []
+    (taken,) = await bench.store.reclaim("another", 60.0)
+    assert taken.record.spec.id == claim.record.spec.id
+    assert await bench.tokens(claim, "too late") is None
+
+
+async def test_nobody_overtakes_those_who_wait(bench: Bench) -> None:
+    waiting = await bench.submit()
+    behind = await bench.submit("bob", worker="worker")
+    assert behind.claim is None
+    assert behind.receipt
+    assert {record.spec.id for record in await bench.store.queued()} == {waiting.record.spec.id, behind.record.spec.id}
+    assert await order(bench, 2) == ["ann", "bob"]
+
+
+async def test_a_worker_gets_no_job_that_is_refused_or_was_submitted_before(bench: Bench) -> None:
+    once = IdempotencyKey("ann", "POST /api/jobs", "key", b"digest")
+    claim = (await bench.submit(worker="worker", once=once)).claim
+    again = await bench.submit(worker="worker", once=once)
+    assert claim
+    assert (again.record.spec.id, again.claim, again.receipt) == (claim.record.spec.id, None, None)
+    with pytest.raises(TooManyJobs):
+        await bench.submit(worker="worker", per_user=1)
+    with pytest.raises(QueueFull):
+        await bench.submit(worker="worker", room=0)
+    assert len(await bench.store.reclaim("another", 60.0)) == 1
 
 
 async def test_nothing_waits_nothing_is_claimed(bench: Bench) -> None:

@@ -146,6 +146,24 @@ async def test_users_who_wait_take_turns(path: Path | None) -> None:
     assert [names[job] for job in held.running] == ["first", "ann", "bob", "eve", "ann", "bob", "ann", "ann"]
 
 
+async def test_starts_that_come_to_nothing_keep_no_slot_from_who_waits(tmp_path: Path) -> None:
+    """Each holds a slot while the store is asked whether it is new."""
+    held, once = Held(), IdempotencyKey("ann", "POST /api/jobs", "key", b"digest")
+
+    async def start_again() -> None:
+        while len(held.running) < 2:
+            await bench.submit("held", once=once)
+
+    async with works(held.agent, path=tmp_path / "jobs.db", concurrency=1) as bench:
+        await bench.submit("held", once=once)
+        await held.begun(1)
+        await bench.submit("held")
+        again = [asyncio.create_task(start_again()) for _ in range(4)]
+        held.let_go()
+        await held.begun(2)
+        await asyncio.gather(*again)
+
+
 async def test_a_queued_job_is_told_how_many_wait_before_it(path: Path | None) -> None:
     held = Held()
     async with works(held.agent, path=path, concurrency=1) as bench:

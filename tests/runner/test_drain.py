@@ -13,6 +13,8 @@ import pytest
 
 from sse_server import Job, agent
 from sse_server.agents import Agent
+from sse_server.errors import Draining
+from sse_server.jobs import JobSpec
 from tests.agents.clock import in_no_time
 from tests.runner.conftest import Told, works
 
@@ -170,6 +172,27 @@ async def test_no_job_falls_between_a_start_and_a_drain(tmp_path: Path, *, store
             async with works(twice, path=path) as bench:
                 for spec in specs:
                     assert (await bench.ended(spec, attempts=2))[-1]["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_start_that_is_under_way_is_no_job_that_runs_on_behind_the_drain(
+    tmp_path: Path, *, stored: bool
+) -> None:
+    """However many turns of the loop it is old: refused, or ended, or in the queue of a store that keeps it."""
+    for turns in range(8):
+        path = tmp_path / f"{turns}.db" if stored else None
+        async with works(twice, path=path, concurrency=2) as bench:
+            starts = [asyncio.create_task(bench.submit("twice", 1000)) for _ in range(4)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await bench.runner.drain(0)
+            assert not bench.runner.running
+            answers = await asyncio.gather(*starts, return_exceptions=True)
+            specs = [answer for answer in answers if isinstance(answer, JobSpec)]
+            assert {type(answer) for answer in answers} <= {JobSpec, Draining}
+            assert len(specs) == (4 if turns else 0)
+            told = [(await bench.record(spec)).state.status for spec in specs]
+            assert set(told) <= ({"queued"} if stored else {"failed"})
 
 
 async def test_a_store_that_fails_does_not_hold_up_a_drain(tmp_path: Path) -> None:

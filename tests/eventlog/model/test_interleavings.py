@@ -98,12 +98,16 @@ class Machine(RuleBasedStateMachine):
     def any_job(self, data: st.DataObject) -> Known:
         return self.model.jobs[data.draw(st.sampled_from(sorted(self.model.jobs)))]
 
-    @rule(key=st.sampled_from(KEYS))
-    def submit(self, key: LogKey) -> None:
+    @rule(key=st.sampled_from(KEYS), at_once=st.booleans())
+    def submit(self, key: LogKey, at_once: bool) -> None:
         created = next(self.created)
         spec = JobSpec(new_job_id(created), key.user, key.session, "echo", Raw(b"{}"), created, 60.0)
-        submitted = self.do(self.store.submit(spec, room=100, per_user=100))
+        worker = self.worker if at_once else ""
+        submitted = self.do(self.store.submit(spec, room=100, per_user=100, worker=worker, lease_for=60.0))
+        assert bool(submitted.claim) == (at_once and not self.model.having("queued"))
         self.model.submitted(spec, submitted.draft, submitted.receipt)
+        if submitted.claim:
+            self.model.claimed([submitted.claim], 1)
         self.readers.append(self.model.reader(key, spec.id))
 
     @rule(most=st.integers(1, 3))
