@@ -146,22 +146,56 @@ async def test_users_who_wait_take_turns(path: Path | None) -> None:
     assert [names[job] for job in held.running] == ["first", "ann", "bob", "eve", "ann", "bob", "ann", "ann"]
 
 
-async def test_starts_that_come_to_nothing_keep_no_slot_from_who_waits(tmp_path: Path) -> None:
-    """Each holds a slot while the store is asked whether it is new."""
-    held, once = Held(), IdempotencyKey("ann", "POST /api/jobs", "key", b"digest")
-
-    async def start_again() -> None:
-        while len(held.running) < 2:
-            await bench.submit("held", once=once)
-
-    async with works(held.agent, path=tmp_path / "jobs.db", concurrency=1) as bench:
-        await bench.submit("held", once=once)
+async def test_a_slot_that_a_start_held_for_nothing_goes_to_who_waits(path: Path | None) -> None:
+    """A start that is refused, or is an earlier one sent again, held it while the store was asked."""
+    held = Held()
+    async with works(held.agent, path=path, concurrency=1, sweep_interval=3600.0, lease=3600.0) as bench:
+        with bench.runner._slots.hold() as worker:
+            assert worker
+            await bench.submit("held")
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert held.running == []
         await held.begun(1)
-        await bench.submit("held")
-        again = [asyncio.create_task(start_again()) for _ in range(4)]
-        held.let_go()
-        await held.begun(2)
-        await asyncio.gather(*again)
+
+
+async def test_a_slot_that_a_claim_may_fill_is_held_for_no_start(tmp_path: Path) -> None:
+    async with works(path=tmp_path / "jobs.db", concurrency=1) as bench:
+        slots = bench.runner._slots
+        slots.wake()
+        while not slots.reserved:
+            await asyncio.sleep(0)
+        with slots.hold() as worker:
+            assert worker == ""
+
+
+async def test_no_more_jobs_run_at_once_than_may_however_they_come(path: Path | None) -> None:
+    """Some begin with their start, others are claimed meanwhile."""
+    running: set[str] = set()
+    most = 0
+
+    @agent("short")
+    async def short(turns: int, job: Job) -> None:
+        nonlocal most
+        running.add(job.id)
+        most = max(most, len(running))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        job.token("almost there")
+        await job.flush()
+        running.discard(job.id)
+
+    async with works(short, path=path, concurrency=3) as bench:
+
+        async def some(seed: int) -> None:
+            for n in range(30):
+                spec = await bench.submit("short", (seed * 7 + n * 5) % 11)
+                if n % 3 == seed % 3:
+                    await bench.ended(spec)
+
+        await asyncio.gather(*(some(seed) for seed in range(8)))
+        await bench.idle()
+    assert 2 <= most <= 3
 
 
 async def test_a_queued_job_is_told_how_many_wait_before_it(path: Path | None) -> None:
