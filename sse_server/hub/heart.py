@@ -12,13 +12,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
-from msgspec import Struct
-
 from sse_server.eventlog import EventLog, LogKey, Page, Receipt, Write, events_of
 from sse_server.eventlog.order import now
-from sse_server.events import Draft, Event
+from sse_server.events import Draft
 from sse_server.hub.cohort import Cohort, Sink
-from sse_server.hub.committer import Committer, Source
+from sse_server.hub.committer import Committer
 from sse_server.hub.resume import Cursor
 from sse_server.hub.subscriber import Ending, Subscriber
 from sse_server.hub.tail import Tail
@@ -41,13 +39,8 @@ class Audience(Protocol):
         """It is over."""
 
 
-class _Run(Struct, gc=False):
-    """Events on their way to a cohort, up to `last`, and whether their streams end with it."""
-
-    to: Cohort
-    data: bytes
-    last: int
-    complete: bool
+_Run = tuple[Cohort, bytes, int, bool]
+"""Events on their way to a cohort: their frames, the seq of the last one, and whether their streams end with them."""
 
 
 class Hub:
@@ -61,6 +54,8 @@ class Hub:
         self._heartbeat = heartbeat
         self._tails: dict[LogKey, Tail] = {}
         self._committer = Committer(eventlog, self.stored)
+        self.mark = self._committer.mark
+        """Says that a source has events to store."""
         self._due: deque[Tail] = deque()
         self._runs: deque[_Run] = deque()
         self._flushing = False
@@ -91,10 +86,6 @@ class Hub:
         assert receipt is not None, "no lease can be missing where no job is"
         self.stored(write, receipt)
         return receipt
-
-    def mark(self, source: Source) -> None:
-        """The source has events to store."""
-        self._committer.mark(source)
 
     def stored(self, write: Write, receipt: Receipt) -> None:
         """The log has taken a write: deliver it to whoever follows that log here."""
@@ -176,12 +167,12 @@ class Hub:
             self._render()
         left, at = TURN, asyncio.get_running_loop().time()
         while self._runs and left > 0:
-            run = self._runs.popleft()
-            left -= len(run.to.members)
-            if run.complete:
-                run.to.complete(run.data, run.last)
+            cohort, data, last, complete = self._runs.popleft()
+            left -= len(cohort.members)
+            if complete:
+                cohort.complete(data, last)
             else:
-                run.to.deliver(run.data, run.last, at)
+                cohort.deliver(data, last, at)
         if self._runs or self._due:
             self._schedule()
 
@@ -212,16 +203,11 @@ def _runs(tail: Tail) -> list[_Run]:
     runs: list[_Run] = []
     made = Made() if len(tail.cohorts) > 1 else None
     for cohort in tail.cohorts.copy():
-        if events := tail.behind(cohort.position):
-            if events[0].seq == cohort.position + 1:
-                runs.append(_run(cohort, events, tail.epoch, made))
-            else:
-                cohort.part()  # more came in one turn than a tail holds: they read it from the log
+        view, events = cohort.view, tail.behind(cohort.position)
+        if events and events[0].seq == cohort.position + 1:
+            frames = view.render(events, tail.epoch, made)
+            data = view.flush(frames) if frames else b""
+            runs.append((cohort, data, events[-1].seq, bool(view.end_in(events))))
+        elif events:
+            cohort.part()  # more came in one turn than a tail holds: they read it from the log
     return runs
-
-
-def _run(cohort: Cohort, events: Sequence[Event], epoch: str, made: Made | None) -> _Run:
-    view = cohort.view
-    frames = view.render(events, epoch, made)
-    complete = view.ends and any(map(view.ends_with, events))
-    return _Run(cohort, view.flush(frames) if frames else b"", events[-1].seq, complete)

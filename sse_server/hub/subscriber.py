@@ -188,9 +188,8 @@ class Subscriber:
 
     def _show(self, page: Page) -> None:
         events = page.events
-        dones = (n for n, event in enumerate(events, 1) if event.type == "done" and self.view.ends_with(event))
-        ends = next(dones, None)
-        frames = self.view.render(events[:ends], self.epoch)
+        ends = self.view.end_in(events)
+        frames = self.view.render(events[:ends] if ends else events, self.epoch)
         self.position = events[ends - 1].seq if ends else page.passed
         if ends:
             self._sink.finish(self.view.flush(frames) if frames else b"")

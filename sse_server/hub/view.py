@@ -58,9 +58,13 @@ class View(Struct, frozen=True, cache_hash=True):
             return False
         return self.types is None or event.type in self.types or event.type == "done"
 
-    def ends_with(self, event: Event) -> bool:
-        """Whether the stream is complete with this event."""
-        return self.ends and event.type == "done" and event.job_id == self.job_id
+    def end_in(self, events: Iterable[Event]) -> int:
+        """How many of the events come up to the one that the stream is complete with; 0: it goes on."""
+        if self.ends:
+            for count, event in enumerate(events, 1):
+                if event.type == "done" and event.job_id == self.job_id:
+                    return count
+        return 0
 
     def render(self, events: Iterable[Event], epoch: str, made: Made | None = None) -> bytes:
         """The frames of what passes, in one run; empty when nothing does. Several views share what is `made`."""

@@ -43,9 +43,10 @@ def test_done_passes_every_filter_of_types_and_none_of_jobs(digits: Digits) -> N
 
 def test_only_its_own_jobs_done_ends_a_stream(digits: Digits) -> None:
     view = View(digits, "s", job_id="a", ends=True)
-    assert view.ends_with(event(1, "done", "a"))
-    assert not view.ends_with(event(1, "done", "b"))
-    assert not View(digits, "s", job_id="a").ends_with(event(1, "done", "a"))
+    told = [event(1, "token", "a"), event(2, "done", "b"), event(3, "done", "a"), event(4, "done", "b")]
+    assert view.end_in(told) == 3
+    assert view.end_in(told[:2]) == 0
+    assert View(digits, "s", job_id="a").end_in(told) == 0
 
 
 def test_equal_views_share_the_frames_of_an_event(digits: Digits) -> None:

@@ -37,7 +37,7 @@ from sse_server.eventlog.memory import sessions
 from sse_server.eventlog.memory.log import Log
 from sse_server.eventlog.memory.queue import Entry, Queue
 from sse_server.eventlog.order import new_epoch, new_lease, now, queued, started
-from sse_server.events import RUNNER_TYPES, Event
+from sse_server.events import Event
 from sse_server.jobs import JobSpec, JobState, Work
 
 
@@ -55,6 +55,7 @@ class MemoryStore:
     def __init__(self, retention: Retention | None = None) -> None:
         self._secret = os.urandom(32)
         self._retention = retention or Retention()
+        self._most_events = self._retention.max_job_events * 11 // 10
         self._logs: dict[LogKey, Log] = {}
         self._jobs: dict[str, Entry] = {}
         self._queue = Queue()
@@ -86,13 +87,11 @@ class MemoryStore:
         first = eventlog.last + 1
         events = events_of(write, first)
         eventlog.add(events, at)
-        entry.add(events)
-        if events[-1].type in RUNNER_TYPES:
+        if entry.add(events):
             self._advance(entry, write.delay)
-        keep = self._retention.max_job_events
-        if entry.events > keep + keep // 10:
+        if entry.events > self._most_events:
             mine = [event.seq for event in eventlog.events if event.job_id == write.job_id]
-            self._trim_log(eventlog, mine[-keep] - 1)
+            self._trim_log(eventlog, mine[-self._retention.max_job_events] - 1)
         return Receipt(eventlog.epoch, first, events)
 
     def _publish(self, write: Write, at: int) -> Receipt:

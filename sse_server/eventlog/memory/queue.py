@@ -39,13 +39,17 @@ class Entry(Struct):
     bytes: int = 0
     unfolded: list[Event] = field(default_factory=list)
 
-    def add(self, events: list[Event]) -> None:
-        """Take what its log has stored of it. The work is folded for who asks for it, at the latest after `FOLD`."""
-        state, size = self.state, 0
+    def add(self, events: list[Event]) -> bool:
+        """Take what its log has stored of it; whether its state has changed.
+
+        The work is folded for who asks for it, at the latest after `FOLD`.
+        """
+        state, size, changed = self.state, 0, False
         for event in events:
             size += len(event.body)
             if event.type in RUNNER_TYPES:
                 state.apply(event)
+                changed = True
                 if event.type == "attempt_reset":
                     self.unfolded.clear()
             else:
@@ -57,6 +61,7 @@ class Entry(Struct):
             state.first = events[0].seq
         if len(self.unfolded) >= FOLD:
             self.fold()
+        return changed
 
     def fold(self) -> None:
         """Bring the state's work up to date."""
