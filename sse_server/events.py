@@ -211,13 +211,16 @@ class Event(Struct, frozen=True, gc=False):
 
     def json(self, session_id: str) -> bytes:
         """The event's JSON object, envelope first."""
-        time, body = self.time, self.body
-        envelope = (
+        return self.envelope(session_id).encode() + self.body[1:]
+
+    def envelope(self, session_id: str) -> str:
+        """The object's text up to the fields of its own, which are `body[1:]`."""
+        time = self.time
+        return (
             f'{{"type":"{self.type}","job_id":"{self.job_id}","session_id":"{session_id}",'
             f'"seq":{self.seq},"attempt":{self.attempt},'
-            f'"timestamp":"{_second(time // 1_000_000)}.{str(_ZEROS + time)[-6:]}Z"{"," if len(body) > 2 else ""}'
+            f'"timestamp":"{_second(time // 1_000_000)}.{str(_ZEROS + time)[-6:]}Z"{"," if len(self.body) > 2 else ""}'
         )
-        return envelope.encode() + body[1:]
 
 
 _ZEROS: Final = 10**17

@@ -38,8 +38,10 @@ class JobSurface(Struct, frozen=True):
 
     def frame(self, event: Event, session: str, epoch: str) -> bytes:
         """One event; its id stands last."""
-        name = event.type.encode() if self.named else b""
-        return sse.frame(event.json(session), name, self.event_id(epoch, event.seq))
+        if self.named:
+            return sse.frame(event.json(session), event.type.encode(), self.event_id(epoch, event.seq))
+        # Most frames: what `sse.frame` would make, without joining it three times.
+        return f"data: {event.envelope(session)}".encode() + event.body[1:] + f"\nid: {epoch}-{event.seq}\n\n".encode()
 
     def event_id(self, epoch: str, seq: int) -> bytes:
         """The cursor behind an event."""
