@@ -256,9 +256,10 @@ async def serve(settings: Settings, registry: Registry, started: Callable[[Serve
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, told_to_stop)
     await server.start()
+    sys.setswitchinterval(0.0005)  # two threads wait so long for the interpreter: the store's at each statement
     started(server)
     await server.load()
-    _tune_the_interpreter()
+    _tune_the_collector()
     await stop.wait()
     logger.info("draining")
     await server.stop()
@@ -270,12 +271,11 @@ def _load_the_rest() -> None:
     from sse_server.tailor import tailoring  # noqa: F401, PLC0415
 
 
-def _tune_the_interpreter() -> None:
-    """For thousands of long-lived objects, and two threads that need each other (docs/performance.md)."""
+def _tune_the_collector() -> None:
+    """For thousands of long-lived objects (docs/performance.md)."""
     gc.freeze()  # what is there by now stays: no collection looks at it again
     gc.enable()
     gc.set_threshold(10_000, 20, 50)  # every stream and job holds tens of objects, and nearly none in a circle
-    sys.setswitchinterval(0.0005)  # the store's thread waits so long for a busy loop, at each statement
 
 
 def make_guard(settings: Settings, verifier: Verifier, key: bytes) -> Guard:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from sse_server import __version__
 from sse_server.cli.options import (
     DEFAULT_URL,
     AsJson,
@@ -46,9 +47,7 @@ def main() -> None:
 
 def _version(asked: bool) -> None:  # noqa: FBT001  (typer calls it so)
     if asked:
-        from sse_server.cli.version import VERSION
-
-        typer.echo(f"sse-server {VERSION}")
+        typer.echo(f"sse-server {__version__}")
         raise typer.Exit
 
 

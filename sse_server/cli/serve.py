@@ -9,10 +9,9 @@ from typing import NoReturn
 
 import typer
 
-from sse_server import app, config
+from sse_server import __version__, app, config
 from sse_server.agents import Registry
 from sse_server.cli.exits import Exit, note, stop
-from sse_server.cli.version import VERSION
 from sse_server.errors import ServerError
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (to be shown, not to be bound)
@@ -47,7 +46,7 @@ def prepare(modules: Sequence[str], path: Path | None, flags: Mapping[str, objec
 def _announce(settings: config.Settings, registry: Registry, port: int) -> None:
     host = WILDCARDS.get(settings.server.host, settings.server.host)
     store = settings.store
-    typer.echo(f"sse-server {VERSION} serves http://{f'[{host}]' if ':' in host else host}:{port}")
+    typer.echo(f"sse-server {__version__} serves http://{f'[{host}]' if ':' in host else host}:{port}")
     typer.echo(f"agents: {', '.join(name for name, _ in registry)}")
     typer.echo(f"store: {store.kind}{f' {store.path}' if store.kind == 'sqlite' else ''}")
     typer.echo(settings.describe())
