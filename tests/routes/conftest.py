@@ -443,7 +443,7 @@ async def opened(
                     commit_interval=0.0,
                     max_job_events=max_job_events,
                 ),
-                server=server or ServerSettings(port=0, drain_timeout=0.0),
+                server=msgspec.structs.replace(server or ServerSettings(drain_timeout=0.0), port=0),
                 limits=limits or Limits(),
                 sessions=sessions or SessionSettings(),
                 auth=auth or Auth(),
