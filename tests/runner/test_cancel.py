@@ -13,6 +13,7 @@ import pytest
 
 from sse_server import Job, JobCancelled, agent
 from sse_server.agents import Agent
+from sse_server.eventlog import Submitted
 from tests.agents.clock import in_no_time
 from tests.runner.conftest import Told, works
 
@@ -118,6 +119,33 @@ async def test_a_cancel_at_any_moment_of_a_short_life_is_never_lost(path: Path |
                 await asyncio.sleep(0)
             await bench.cancel(spec)
             cancelled(await bench.ended(spec, attempts=2))
+
+
+async def test_a_cancel_waits_for_a_start_that_is_under_way(path: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is stored, and seen by others, before its start has heard of it."""
+    heard = asyncio.Event()
+    async with works(waits, path=path) as bench:
+        submit = bench.store.submit
+
+        async def heard_late(*args: Any, **options: Any) -> Submitted:
+            submitted = await submit(*args, **options)
+            await heard.wait()
+            return submitted
+
+        monkeypatch.setattr(bench.store, "submit", heard_late)
+        spec = bench.spec("waits")
+        start = asyncio.create_task(bench.runner.submit(spec))
+        while not (record := await bench.store.load(spec.id)):  # noqa: ASYNC110  (the store tells nobody else)
+            await asyncio.sleep(0)
+        asking = asyncio.create_task(bench.runner.cancel(record, wait=60))
+        while not (await bench.record(spec)).cancel_requested:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        heard.set()
+        await start
+        assert (await asking).state == "stopped"
+        cancelled(await bench.ended(spec))
 
 
 async def test_a_cancel_goes_on_when_the_one_who_asked_has_left(path: Path | None) -> None:
