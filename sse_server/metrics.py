@@ -50,8 +50,10 @@ class Tally:
         """They were stored."""
         counts = self._counts
         for draft in drafts:
-            kind = draft.type
-            counts[kind if kind in counts else CUSTOM] += 1
+            try:
+                counts[draft.type] += 1
+            except KeyError:
+                counts[CUSTOM] += 1
 
 
 class Reading(Struct, eq=False):

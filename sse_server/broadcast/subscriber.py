@@ -85,7 +85,8 @@ class Subscriber:
         lost = self._cursor.epoch not in {"", tail.epoch}
         after = 0 if lost else self._read_to.seq
         here = 1 if lost else sum(map(_lives, self._page))
-        sure = here + sum(map(_lives, tail.behind(after)))
+        behind = tail.behind(after)
+        sure = here + sum(map(_lives, tail.events if behind is None else behind))
         unseen = (tail.events[0].seq - 1 if tail.events else tail.last) - after
         return sure + max(0, unseen) if sure else 0
 

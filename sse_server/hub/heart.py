@@ -7,9 +7,8 @@ written to every live subscriber in one write. A large fan-out takes a turn for 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from sse_server.eventlog import EventLog, LogKey, Page, Receipt, Write, events_of
@@ -112,39 +111,32 @@ class Hub:
             if subscriber.tail.key == key and subscriber.view.job_id == job_id:
                 subscriber.end("gone")
 
-    @contextlib.contextmanager
-    def tail(self, key: LogKey) -> Iterator[Tail]:
-        """The log's tail, kept as long as somebody follows.
+    def tail(self, key: LogKey) -> Tail:
+        """The log's tail, kept `with` it as long as somebody follows.
 
         Take it before the first read: what is stored in between is then in the tail, and no event can fall between the
         read and the wait.
         """
-        tail = self._tails.get(key) or self._tails.setdefault(key, Tail(key))
-        tail.followers += 1
-        try:
-            yield tail
-        finally:
-            tail.followers -= 1
-            if not tail.followers:
-                del self._tails[key]
+        return self._tails.get(key) or self._tails.setdefault(key, Tail(key, self._tails))
 
-    @contextlib.contextmanager
-    def subscribe(self, key: LogKey, view: View, sink: Sink, cursor: Cursor) -> Iterator[Subscriber]:
-        """A stream on the log behind `cursor`; its caller then runs `follow`."""
-        with self.tail(key) as tail:
-            subscriber = Subscriber(tail, view, sink, cursor, self._read)
-            self.subscribers.add(subscriber)
-            if self.audience:
-                self.audience.came(key, view.job_id)
-            try:
-                yield subscriber
-            finally:
-                subscriber.end("gone")
-                self.subscribers.discard(subscriber)
-                if self.audience:
-                    self.audience.left(key, view.job_id, subscriber.ending or "gone")
+    def subscribe(self, key: LogKey, view: View, sink: Sink, cursor: Cursor) -> Subscriber:
+        """A stream on the log behind `cursor`; `with` it its caller runs `follow`."""
+        return Subscriber(self, self.tail(key), view, sink, cursor)
 
-    async def _read(self, subscriber: Subscriber) -> Page:
+    def came(self, subscriber: Subscriber) -> None:
+        """A stream opened."""
+        self.subscribers.add(subscriber)
+        if self.audience:
+            self.audience.came(subscriber.tail.key, subscriber.view.job_id)
+
+    def left(self, subscriber: Subscriber) -> None:
+        """It is over."""
+        self.subscribers.discard(subscriber)
+        if self.audience:
+            self.audience.left(subscriber.tail.key, subscriber.view.job_id, subscriber.ending or "gone")
+
+    async def read(self, subscriber: Subscriber) -> Page:
+        """What a stream that is behind needs next, from the tail where it can be."""
         tail, view = subscriber.tail, subscriber.view
         # Only a reader of the whole log needs the log's own head: it may lack what went from between jobs' events.
         if subscriber.epoch == tail.epoch and (subscriber.cursor is None or view.job_id is not None):
@@ -165,15 +157,15 @@ class Hub:
         self._flushing = False
         if not self._runs:
             self._render()
-        left, at = TURN, asyncio.get_running_loop().time()
-        while self._runs and left > 0:
-            cohort, data, last, complete = self._runs.popleft()
+        runs, left, at = self._runs, TURN, asyncio.get_running_loop().time()
+        while runs and left > 0:
+            cohort, data, last, complete = runs.popleft()
             left -= len(cohort.members)
             if complete:
                 cohort.complete(data, last)
             else:
                 cohort.deliver(data, last, at)
-        if self._runs or self._due:
+        if runs or self._due:
             self._schedule()
 
     def _render(self) -> None:
@@ -203,11 +195,11 @@ def _runs(tail: Tail) -> list[_Run]:
     runs: list[_Run] = []
     made = Made() if len(tail.cohorts) > 1 else None
     for cohort in tail.cohorts.copy():
-        view, events = cohort.view, tail.behind(cohort.position)
-        if events and events[0].seq == cohort.position + 1:
-            frames = view.render(events, tail.epoch, made)
-            data = view.flush(frames) if frames else b""
-            runs.append((cohort, data, events[-1].seq, bool(view.end_in(events))))
-        elif events:
+        events = tail.behind(cohort.position)
+        if events:
+            view = cohort.view
+            frames, end = view.render(events, tail.epoch, made)
+            runs.append((cohort, view.flush(frames) if frames else b"", events[-1].seq, end > 0))
+        elif events is None:
             cohort.part()  # more came in one turn than a tail holds: they read it from the log
     return runs

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Literal, Protocol, Self
 
 from sse_server.config import Stream
 from sse_server.eventlog import Head, Page
@@ -23,22 +23,28 @@ Ending = Literal["done", "gone", "max_age", "draining", "token_expired", "slow_c
 """Why a stream is over: complete, its client went away, or a reason that `reconnect` names."""
 
 
+class Keeper(Protocol):
+    """The hub, as its subscribers know it."""
+
+    def came(self, subscriber: Subscriber) -> None:
+        """A stream opened."""
+
+    def left(self, subscriber: Subscriber) -> None:
+        """It is over."""
+
+    async def read(self, subscriber: Subscriber) -> Page:
+        """What it needs next."""
+
+
 class Subscriber:
     """`position` is the seq of the last event that it has passed; while it is live, its cohort's counts."""
 
     __slots__ = (
-        *("_backlog", "_beat_at", "_cohort", "_evicted", "_loop", "_parted", "_read", "_sink", "_spoken"),
+        *("_backlog", "_beat_at", "_cohort", "_evicted", "_keeper", "_loop", "_parted", "_sink", "_spoken"),
         *("cursor", "deadline", "ending", "epoch", "patient", "position", "tail", "view"),
     )
 
-    def __init__(
-        self,
-        tail: Tail,
-        view: View,
-        sink: Sink,
-        cursor: Cursor,
-        read: Callable[[Subscriber], Awaitable[Page]],
-    ) -> None:
+    def __init__(self, keeper: Keeper, tail: Tail, view: View, sink: Sink, cursor: Cursor) -> None:
         self.tail = tail
         self.view = view
         self.cursor: Cursor | None = cursor
@@ -50,13 +56,23 @@ class Subscriber:
         """A stream that is not sent away while its job runs: a POST began it."""
         self._spoken = False
         self._sink = sink
-        self._read = read
+        self._keeper = keeper
         self._loop = asyncio.get_running_loop()
         self._beat_at = self._loop.time()
         self._parted: asyncio.Future[None] | None = None
         self._cohort: Cohort | None = None
         self._backlog = 0
         self._evicted = 0
+
+    def __enter__(self) -> Self:
+        self.tail.hold()
+        self._keeper.came(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end("gone")
+        self._keeper.left(self)
+        self.tail.release()
 
     async def follow(
         self,
@@ -166,7 +182,7 @@ class Subscriber:
         return parted
 
     async def _catch_up(self, on_gap: Callable[[Gap], Awaitable[None]]) -> None:
-        page = await self._read(self)
+        page = await self._keeper.read(self)
         cursor = self.cursor or Cursor.at(EventId(self.epoch, self.position))
         if gap := judge(cursor, page.head, missed=self._missed(cursor, page.head)):
             await on_gap(gap)
@@ -187,11 +203,9 @@ class Subscriber:
         return head.evicted if cursor.text is not None and head.evicted > before else 0
 
     def _show(self, page: Page) -> None:
-        events = page.events
-        ends = self.view.end_in(events)
-        frames = self.view.render(events[:ends] if ends else events, self.epoch)
-        self.position = events[ends - 1].seq if ends else page.passed
-        if ends:
+        frames, end = self.view.render(page.events, self.epoch)
+        self.position = end or page.passed
+        if end:
             self._sink.finish(self.view.flush(frames) if frames else b"")
             self.end("done")
         elif frames:

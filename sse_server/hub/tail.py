@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 from sse_server.eventlog import Head, LogKey, Page
 from sse_server.events import Event
@@ -13,21 +13,24 @@ from sse_server.hub.view import View
 
 MAX_EVENTS: Final = 512
 MAX_BYTES: Final = 256 * 1024
-SLACK: Final = 1.25
-"""How far it grows beyond them: cut at each event, a full tail would be moved in memory for each."""
+MOST_EVENTS: Final = MAX_EVENTS * 5 // 4
+MOST_BYTES: Final = MAX_BYTES * 5 // 4
+"""How far it grows before it is cut: cut at each event, a full tail would be moved in memory for each."""
 
 
 class Tail:
     """`events` are dense and end at `last`; a reader who needs what is older reads the log.
 
     `last` is None until somebody has read the log or it has grown: the tail does not know yet where the log stands.
-    `cohorts` are those who are served from it, `due` says that there is something for them.
+    `cohorts` are those who are served from it, `due` says that there is something for them. It is `kept` as long as
+    somebody holds it.
     """
 
-    __slots__ = ("_bytes", "_waiting", "cohorts", "due", "epoch", "events", "followers", "key", "last")
+    __slots__ = ("_bytes", "_kept", "_waiting", "cohorts", "due", "epoch", "events", "followers", "key", "last")
 
-    def __init__(self, key: LogKey) -> None:
+    def __init__(self, key: LogKey, kept: dict[LogKey, Tail]) -> None:
         self.key = key
+        self._kept = kept
         self.epoch = ""
         self.last: int | None = None
         self.due = False
@@ -37,19 +40,35 @@ class Tail:
         self._bytes = 0
         self._waiting: set[asyncio.Future[None]] = set()
 
+    def __enter__(self) -> Self:
+        self.hold()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def hold(self) -> None:
+        """Somebody follows the log, until `release`."""
+        self.followers += 1
+
+    def release(self) -> None:
+        """One follower less; without any it is not kept."""
+        self.followers -= 1
+        if not self.followers:
+            del self._kept[self.key]
+
     def push(self, events: Sequence[Event], epoch: str) -> None:
         """Take what the log has stored. What was seen already is passed over; a hole forgets what stands before it."""
-        first = events[0].seq
-        if epoch != self.epoch or self.last is None or first > self.last + 1:
+        first, last = events[0].seq, self.last
+        if last is None or first > last + 1 or epoch != self.epoch:
             self._restart(epoch, first - 1)
-        assert self.last is not None
-        if first <= self.last:
-            events = events[self.last + 1 - first :]
+        elif first <= last:
+            events = events[last + 1 - first :]
         for event in events:
             self.events.append(event)
             self._bytes += len(event.body)
             self.last = event.seq
-        if len(self.events) > SLACK * MAX_EVENTS or self._bytes > SLACK * MAX_BYTES:
+        if self._bytes > MOST_BYTES or len(self.events) > MOST_EVENTS:
             self._shorten()
         if self._waiting:
             self.wake()
@@ -71,13 +90,16 @@ class Tail:
 
     def after(self, seq: int) -> Page | None:
         """What follows `seq`, where the tail has all of it; `limit` is what the tail holds."""
-        if self.last is None or not self.events or not self.events[0].seq - 1 <= seq <= self.last:
+        if self.last is None or not self.events or seq > self.last:
             return None
-        return Page(Head(self.epoch, 0, self.last), self.behind(seq), self.last)
+        events = self.behind(seq)
+        return None if events is None else Page(Head(self.epoch, 0, self.last), events, self.last)
 
-    def behind(self, after: int) -> list[Event]:
-        """The events behind `after`, found from the end: most often it is the last one."""
+    def behind(self, after: int) -> list[Event] | None:
+        """The events behind `after`, found from the end: most often it is the last one. None: some of them went."""
         count = (self.last or 0) - after
+        if count > len(self.events):
+            return None
         return self.events[-count:] if count > 0 else []
 
     async def grown(self, after: int, within: float) -> None:

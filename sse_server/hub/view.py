@@ -50,34 +50,29 @@ class View(Struct, frozen=True, cache_hash=True):
     padding: int = 0
     chunked: bool = True
 
-    def shows(self, event: Event) -> bool:
-        """Whether the event passes the filter, and is not past its time."""
-        if self.job_id is not None and event.job_id != self.job_id:
-            return False
-        if event.expires and event.expires <= now():
-            return False
-        return self.types is None or event.type in self.types or event.type == "done"
+    def render(self, events: Iterable[Event], epoch: str, made: Made | None = None) -> tuple[bytes, int]:
+        """The frames of what passes the filter and is not past its time, in one run, up to the end of the stream.
 
-    def end_in(self, events: Iterable[Event]) -> int:
-        """How many of the events come up to the one that the stream is complete with; 0: it goes on."""
-        if self.ends:
-            for count, event in enumerate(events, 1):
-                if event.type == "done" and event.job_id == self.job_id:
-                    return count
-        return 0
-
-    def render(self, events: Iterable[Event], epoch: str, made: Made | None = None) -> bytes:
-        """The frames of what passes, in one run; empty when nothing does. Several views share what is `made`."""
-        surface, frames = self.surface, []
+        With them the seq of the event that the stream is complete with, or 0. Several views share what is `made`.
+        """
+        surface, job_id, types, frames = self.surface, self.job_id, self.types, []
         for event in events:
-            if self.shows(event):
-                frame = made.get((surface, event.seq)) if made else None
-                if frame is None:
-                    frame = surface.frame(event, self.session, epoch)
-                    if made is not None:
-                        made[surface, event.seq] = frame
-                frames.append(frame)
-        return b"".join(frames)
+            kind = event.type
+            if (
+                (job_id is not None and event.job_id != job_id)
+                or (types is not None and kind not in types and kind != "done")
+                or (event.expires and event.expires <= now())
+            ):
+                continue
+            frame = made.get((surface, event.seq)) if made else None
+            if frame is None:
+                frame = surface.frame(event, self.session, epoch)
+                if made is not None:
+                    made[surface, event.seq] = frame
+            frames.append(frame)
+            if kind == "done" and self.ends:
+                return b"".join(frames), event.seq
+        return b"".join(frames), 0
 
     def flush(self, frames: bytes) -> bytes:
         """What goes out in one write: padded, and framed for the connection."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Annotated, Literal
 
 from aiohttp import web
@@ -81,24 +80,23 @@ async def start_and_stream(
 ) -> web.StreamResponse:
     """Start a job and answer with its stream, from its first event; the headers say where a GET goes on."""
     parts = house(request)
-    with parts.seats.take(user(request)) as seat, ExitStack() as holding:
+    with parts.seats.take(user(request)) as seat:
         spec = new_spec(request, start)
-        holding.enter_context(parts.hub.tail(LogKey(spec.user, spec.session)))  # where it finds what it begins with
-        record, headers = await submit(request, spec)
-        here = f"/api/jobs/{record.spec.id}/stream"
-        reader = Reader(
-            surface=surface(record.spec),
-            padding=padding(parts, None),
-            began_here=True,
-            expires=identity(request).expires,
-        )
-        wire = Wire(request)
-        headers = {"Location": here, "Content-Location": here} | headers
-        response = await wire.open(request, headers)
-        await wire.carry(request, JobStream(parts, record.spec, wire, reader).run(record, None), seat)
-        # Behind the first step of the stream, which follows the log itself then.
-        asyncio.get_running_loop().call_soon(holding.pop_all().close)
-        return response
+        with parts.hub.tail(LogKey(spec.user, spec.session)) as tail:  # where the stream finds what it begins with
+            record, headers = await submit(request, spec)
+            here = f"/api/jobs/{record.spec.id}/stream"
+            reader = Reader(
+                surface=surface(record.spec),
+                padding=padding(parts, None),
+                began_here=True,
+                expires=identity(request).expires,
+            )
+            wire = Wire(request)
+            response = await wire.open(request, {"Location": here, "Content-Location": here} | headers)
+            await wire.carry(request, JobStream(parts, record.spec, wire, reader).run(record, None), seat)
+            tail.hold()  # until the stream's first step, in which it follows the log itself
+            asyncio.get_running_loop().call_soon(tail.release)
+            return response
 
 
 def passing(request: web.Request) -> Literal["draining", "overloaded"] | None:

@@ -161,7 +161,8 @@ class Runner:
             attempt.stop("cancelled")
 
     async def _queue(self, spec: JobSpec, once: IdempotencyKey | None) -> Submitted:
-        with self._slots.hold() as worker:
+        worker = self._slots.hold()
+        try:
             submitted = await self._admit(spec, once, worker)
             if submitted.receipt and submitted.draft:
                 self._hub.stored(Write(key_of(submitted.record), [submitted.draft], spec.id), submitted.receipt)
@@ -170,7 +171,9 @@ class Runner:
                 else:
                     self.presence.guard(spec)
                     self._slots.wake()
-        return submitted
+            return submitted
+        finally:
+            self._slots.let_go(worker)
 
     async def _admit(self, spec: JobSpec, once: IdempotencyKey | None, worker: str) -> Submitted:
         """The store counts who waits. A job on its way from there to its slot may seem to be in both, or in neither."""

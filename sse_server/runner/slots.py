@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from aiojobs import Scheduler
@@ -62,16 +60,16 @@ class Slots:
         """Slots that no attempt has, and that are held for none."""
         return max(0, self._rules.concurrency - len(self.attempts) - self._held)
 
-    @contextmanager
-    def hold(self) -> Iterator[str]:
+    def hold(self) -> str:
         """Hold a slot for a job that is just being submitted: whose claim it may be; "" where no slot is free."""
         if self.free <= self.reserved:
-            yield ""
-            return
+            return ""
         self._held += 1
-        try:
-            yield self._worker
-        finally:
+        return self._worker
+
+    def let_go(self, worker: str) -> None:
+        """Hold it no longer: the job has begun in it, or waits, or was refused."""
+        if worker:
             self._held -= 1
             self._wake_if_some_wait()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sse_server.eventlog import Head, LogKey
 from sse_server.events import Event
 from sse_server.hub import Tail
-from sse_server.hub.tail import MAX_BYTES, MAX_EVENTS, SLACK
+from sse_server.hub.tail import MAX_BYTES, MAX_EVENTS, MOST_EVENTS
 
 if TYPE_CHECKING:
     from tests.hub.conftest import Beating, Heart
@@ -28,7 +28,7 @@ def held(tail: Tail) -> list[int]:
 
 
 def test_a_tail_holds_the_latest_events_and_no_more_than_it_may() -> None:
-    tail = Tail(KEY)
+    tail = Tail(KEY, {})
     tail.push(events(*range(1, 3 * MAX_EVENTS)), "e")
     assert held(tail) == list(range(2 * MAX_EVENTS, 3 * MAX_EVENTS))
     tail.push(events(*range(3 * MAX_EVENTS, 3 * MAX_EVENTS + 10), size=MAX_BYTES // 4), "e")
@@ -38,16 +38,16 @@ def test_a_tail_holds_the_latest_events_and_no_more_than_it_may() -> None:
 
 
 def test_a_tail_that_grows_event_by_event_stays_near_its_bound() -> None:
-    tail = Tail(KEY)
+    tail = Tail(KEY, {})
     for seq in range(1, 3 * MAX_EVENTS):
         tail.push(events(seq), "e")
         assert held(tail)[-1] == seq
-        assert len(tail.events) <= SLACK * MAX_EVENTS
+        assert len(tail.events) <= MOST_EVENTS
     assert len(tail.events) >= MAX_EVENTS
 
 
 def test_what_was_seen_is_passed_over_and_a_hole_forgets_what_stands_before_it() -> None:
-    tail = Tail(KEY)
+    tail = Tail(KEY, {})
     tail.push(events(1, 2, 3), "e")
     tail.push(events(2, 3, 4), "e")
     assert held(tail) == [1, 2, 3, 4]
@@ -59,7 +59,7 @@ def test_what_was_seen_is_passed_over_and_a_hole_forgets_what_stands_before_it()
 
 
 def test_a_tail_answers_only_with_all_that_follows() -> None:
-    tail = Tail(KEY)
+    tail = Tail(KEY, {})
     assert tail.after(0) is None
     tail.push(events(5, 6, 7), "e")
     assert tail.after(3) is None
@@ -73,14 +73,14 @@ def test_a_tail_answers_only_with_all_that_follows() -> None:
 
 
 def test_another_epoch_begins_anew() -> None:
-    tail = Tail(KEY)
+    tail = Tail(KEY, {})
     tail.push(events(1, 2), "old")
     tail.push(events(1), "new")
     assert (tail.epoch, held(tail)) == ("new", [1])
 
 
 async def test_who_waits_is_woken_by_what_comes() -> None:
-    tail = Tail(KEY)
+    tail = Tail(KEY, {})
     tail.learn(Head("e", 0, 5))
     waiting = [asyncio.ensure_future(tail.grown(5, 30)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -90,13 +90,13 @@ async def test_who_waits_is_woken_by_what_comes() -> None:
 
 
 async def test_who_waits_for_what_is_there_already_does_not_wait() -> None:
-    tail = Tail(KEY)
+    tail = Tail(KEY, {})
     tail.push(events(1, 2), "e")
     await tail.grown(1, 30)
 
 
 async def test_waiting_has_an_end() -> None:
-    tail = Tail(KEY)
+    tail = Tail(KEY, {})
     tail.learn(None)
     await tail.grown(0, 0.001)
     assert not tail._waiting
@@ -104,7 +104,7 @@ async def test_waiting_has_an_end() -> None:
 
 async def test_a_log_that_is_gone_is_noticed_and_then_waited_for() -> None:
     """Whoever waits on a log that was erased must wait: to look again at once, for ever, would stop the server."""
-    tail = Tail(KEY)
+    tail = Tail(KEY, {})
     tail.push(events(1, 2, 3), "old")
     tail.learn(None)  # a reader found no log
     await tail.grown(0, 30)  # look again

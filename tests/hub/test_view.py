@@ -34,25 +34,22 @@ def test_a_chunk_says_its_own_length_padding_and_all(digits: Digits) -> None:
 
 def test_done_passes_every_filter_of_types_and_none_of_jobs(digits: Digits) -> None:
     view = View(digits, "s", job_id="a", types=frozenset({"token"}))
-    assert view.shows(event(1, "token", "a"))
-    assert view.shows(event(2, "done", "a"))
-    assert not view.shows(event(3, "log", "a"))
-    assert not view.shows(event(4, "token", "b"))
-    assert not view.shows(event(5, "done", "b"))
+    told = [event(1, "token", "a"), event(2, "log", "a"), event(3, "token", "b"), event(4, "done", "b")]
+    assert view.render([*told, event(5, "done", "a")], "e") == (b"1 5 ", 0)
 
 
-def test_only_its_own_jobs_done_ends_a_stream(digits: Digits) -> None:
+def test_only_its_own_jobs_done_ends_a_stream_and_nothing_stands_behind_it(digits: Digits) -> None:
     view = View(digits, "s", job_id="a", ends=True)
-    told = [event(1, "token", "a"), event(2, "done", "b"), event(3, "done", "a"), event(4, "done", "b")]
-    assert view.end_in(told) == 3
-    assert view.end_in(told[:2]) == 0
-    assert View(digits, "s", job_id="a").end_in(told) == 0
+    told = [event(1, "token", "a"), event(2, "done", "b"), event(3, "done", "a"), event(4, "token", "a")]
+    assert view.render(told, "e") == (b"1 3 ", 3)
+    assert view.render(told[:2], "e") == (b"1 ", 0)
+    assert View(digits, "s", job_id="a").render(told, "e") == (b"1 3 4 ", 0)
 
 
 def test_equal_views_share_the_frames_of_an_event(digits: Digits) -> None:
     made: Made = {}
-    assert View(digits, "s", types=frozenset({"note"})).render([event(7)], "e", made) == b"7 "
+    assert View(digits, "s", types=frozenset({"note"})).render([event(7)], "e", made) == (b"7 ", 0)
     assert list(made.values()) == [b"7 "]
     made[digits, 7] = b"seven "
-    assert View(type(digits)(), "s").render([event(7)], "e", made) == b"seven "
+    assert View(type(digits)(), "s").render([event(7)], "e", made) == (b"seven ", 0)
     assert len(made) == 1
