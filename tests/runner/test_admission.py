@@ -161,6 +161,21 @@ async def test_a_slot_that_a_start_held_for_nothing_goes_to_who_waits(path: Path
         await held.begun(1)
 
 
+async def test_a_slot_that_a_start_holds_makes_the_queue_no_smaller(path: Path | None) -> None:
+    """A slot became free, and who waits has not been claimed yet: there is room for one more, and for no second."""
+    held = Held()
+    async with works(held.agent, path=path, concurrency=1, queue_size=1) as bench:
+        assert await start(bench, 2) == {"accepted": 2}
+        await held.begun(1)
+        async with bench.runner._slots.claiming:
+            held.let_go()
+            while bench.runner.running:  # noqa: ASYNC110  (nobody is told of it)
+                await asyncio.sleep(0)
+            for answer in ("accepted", "queue_full"):
+                assert await start(bench, 1) == {answer: 1}
+        await held.begun(2)
+
+
 async def test_a_slot_that_a_claim_may_fill_is_held_for_no_start(tmp_path: Path) -> None:
     async with works(path=tmp_path / "jobs.db", concurrency=1) as bench:
         slots = bench.runner._slots

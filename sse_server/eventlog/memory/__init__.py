@@ -148,13 +148,16 @@ class MemoryStore:
         passed, size, at = max(after, eventlog.trimmed), 0, now()
         for event in eventlog.events[start : start + SCAN_LIMIT]:
             passed = event.seq
-            if is_over(event.expires, at):
+            if (
+                (job_id is not None and event.job_id != job_id)
+                or (wanted is not None and event.type not in wanted)
+                or (event.expires and is_over(event.expires, at))
+            ):
                 continue
-            if (job_id is None or event.job_id == job_id) and (wanted is None or event.type in wanted):
-                events.append(event)
-                size += len(event.body)
-                if len(events) == limit or size > PAGE_BYTES:
-                    break
+            events.append(event)
+            size += len(event.body)
+            if len(events) == limit or size > PAGE_BYTES:
+                break
         else:
             if start + SCAN_LIMIT >= len(eventlog.events):
                 passed = max(passed, eventlog.last)
