@@ -23,7 +23,7 @@ class Sink(Protocol):
         """Wait until the client has taken most of it. Raises ConnectionError when it is gone."""
 
     def waiting(self) -> int:
-        """Bytes that the client has still to take."""
+        """Bytes that the client has still to take. Raises ConnectionError when it is gone."""
 
 
 class Member(Protocol):

@@ -90,8 +90,13 @@ class Subscriber:
                     await self._live()
                 else:
                     await self._catch_up(on_gap)
-                if self.ending in {None, "done"}:
-                    await self._wait_for_client(limits, on_lag)
+                if self._sink.waiting() and self.ending in {None, "done"}:
+                    await self._wait_for_client(limits.write_timeout)
+                if self._lag > limits.max_lag_events and self.ending is None:
+                    if on_lag is None:
+                        self.end("slow_consumer")
+                    else:
+                        await on_lag()
         except ConnectionError:
             self.end("gone")
         assert self.ending is not None
@@ -211,30 +216,18 @@ class Subscriber:
         elif frames:
             self._write(frames)
 
-    async def _wait_for_client(self, limits: Stream, on_lag: Callable[[], Awaitable[None]] | None) -> None:
-        if not await self._drained(limits.write_timeout):
-            self.end("slow_consumer")
-            return
-        # Only what came since it began counts: whoever resumes far behind is no slow reader.
-        behind = (self.tail.last or 0) - max(self.position, self._backlog)
-        if behind > limits.max_lag_events and self.ending is None:
-            if on_lag is None:
-                self.end("slow_consumer")
-            else:
-                await on_lag()
+    @property
+    def _lag(self) -> int:
+        """Events that it is behind. Only what came since it began counts: who resumes far behind is no slow reader."""
+        return (self.tail.last or 0) - max(self.position, self._backlog)
 
-    async def _drained(self, patience: float) -> bool:
-        """Wait until the client has taken most of it; False once it has read nothing for `patience` seconds."""
-        if not self._sink.waiting():
-            await self._sink.drain()  # waits for nothing, and hears that the client has gone
-            return True
+    async def _wait_for_client(self, patience: float) -> None:
+        """Until the client has taken most of it. It is too slow once it has read nothing for `patience` seconds."""
         while True:
             waiting = self._sink.waiting()
             try:
                 async with asyncio.timeout(patience):
-                    await self._sink.drain()
+                    return await self._sink.drain()
             except TimeoutError:
                 if self._sink.waiting() >= waiting:
-                    return False
-            else:
-                return True
+                    return self.end("slow_consumer")

@@ -128,16 +128,15 @@ class Wire(asyncio.Protocol):
         self.write(data + b"0\r\n\r\n" if self.chunked else data)
 
     def waiting(self) -> int:
-        """Bytes that the client has still to take."""
+        """Bytes that the client has still to take. Raises ConnectionError when it is gone."""
         self._begin()
+        if self._transport.is_closing():
+            raise ConnectionResetError("the client has gone")
         return self._transport.get_write_buffer_size()
 
     async def drain(self) -> None:
         """Wait until the client has taken most of it. Raises ConnectionError when it is gone."""
-        self._begin()
-        if self._transport.is_closing():
-            raise ConnectionResetError("the client has gone")
-        if self._paused:
+        if self.waiting() and self._paused:
             self._resumed = asyncio.get_running_loop().create_future()
             await self._resumed
 

@@ -72,6 +72,8 @@ class Tape:
         self.kept = 0
 
     def waiting(self) -> int:
+        if self.gone:
+            raise ConnectionResetError
         return self.kept
 
     @property
