@@ -52,6 +52,7 @@ class SqliteStore:
         self._lock = schema.FileLock(path)
         self._connections: list[sqlite3.Connection] = []
         self._holders = Holders()
+        self._submit = partial(admission.submit, retention=self._retention, holders=self._holders)
         self._writer: Writer | None = None
         self._readers: Readers | None = None
 
@@ -123,8 +124,9 @@ class SqliteStore:
         worker: str = "",
         lease_for: float = 0.0,
     ) -> Submitted:
-        submit = partial(admission.submit, spec=spec, room=room, per_user=per_user, once=once, worker=worker)
-        return await self._write(partial(submit, retention=self._retention, holders=self._holders))
+        if self._writer is None:
+            raise StoreUnavailable("the store is closed", retry_after=1)
+        return await self._writer.share(self._submit, admission.Start(spec, room, per_user, once, worker))
 
     async def claim(self, worker: str, lease_for: float, most: int = 1) -> list[Claim]:
         claim = partial(queue.claim, worker=worker, most=most)

@@ -1,14 +1,18 @@
-"""How a job comes into SQLite: into the queue, or, where nobody waits, to the worker that submits it."""
+"""How jobs come into SQLite: into the queue, or, where nobody waits, to the worker that submits them.
+
+Starts that come at once are admitted in their order, and stored by a few statements for all.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, structs
 
-from sse_server.errors import IdempotencyMismatch, QueueFull, TooManyJobs
+from sse_server.errors import IdempotencyMismatch, QueueFull, ServerError, TooManyJobs
 from sse_server.eventlog import (
     Claim,
     Head,
@@ -25,104 +29,191 @@ from sse_server.eventlog.order import fair_turn, new_epoch, new_lease, now, queu
 from sse_server.eventlog.sqlite.gathered import insert
 from sse_server.eventlog.sqlite.holders import Holders
 from sse_server.eventlog.sqlite.queue import load
+from sse_server.eventlog.sqlite.rows import for_rows
 from sse_server.events import Draft
 from sse_server.jobs import JobSpec, JobState, fold
 
-_BEFORE: Final = (
-    "SELECT (SELECT count(*) FROM jobs WHERE status = 'queued'),"
-    " (SELECT count(*) FROM jobs WHERE user = ?1 AND finished IS NULL),"
-    " (SELECT coalesce(max(value), 0) FROM meta WHERE key = 'served'),"
-    " (SELECT coalesce(max(turn), 0) FROM jobs WHERE status = 'queued' AND user = ?1)"
+_CROWD: Final = (
+    "SELECT column1,"
+    " (SELECT count(*) FROM jobs WHERE user = column1 AND finished IS NULL),"
+    " (SELECT coalesce(max(turn), 0) FROM jobs WHERE status = 'queued' AND user = column1),"
+    " (SELECT count(*) FROM jobs WHERE status = 'queued'),"
+    " (SELECT coalesce(max(value), 0) FROM meta WHERE key = 'served')"
+    " FROM (VALUES {rows})"
 )
-_LOG: Final = (
-    "INSERT INTO logs (user, name, epoch, touched, last, events, jobs, active) VALUES (?, ?, ?, ?, ?5, ?5, 1, 1)"
+_EARLIER: Final = (
+    "SELECT user, route, once.key, digest, job FROM once JOIN (VALUES {rows})"
+    " ON user = column1 AND route = column2 AND once.key = column3 WHERE until > column4"
+)
+_ONCE: Final = "INSERT OR REPLACE INTO once (user, route, key, digest, job, until) VALUES {rows}"
+_LOGS: Final = (
+    "INSERT INTO logs (user, name, epoch, touched, last, events, jobs, active) VALUES {rows}"
     " ON CONFLICT (user, name) DO UPDATE SET touched = excluded.touched,"
     " last = last + excluded.last, events = events + excluded.events, jobs = jobs + 1, active = active + 1"
-    " RETURNING id, epoch, trimmed, last, evicted, cleared"
+    " RETURNING user, name, id, epoch, trimmed, last, evicted, cleared"
 )
-_JOB: Final = (
+_JOBS: Final = (
     "INSERT INTO jobs (id, user, session, agent, log, epoch, spec, turn, ready_at, lease, worker,"
-    " events, unfolded, first, last, status, attempt_seq, started)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?12, ?12, ?13, ?14, ?15, ?16, ?17)"
+    " events, unfolded, first, last, status, attempt_seq, started) VALUES {rows} RETURNING id, n"
 )
 
 
-class _Place(Struct, frozen=True):
-    """A new job's turn in the queue, or who has it already."""
+class Start(Struct, frozen=True):
+    """What `JobStore.submit` was asked."""
 
+    spec: JobSpec
+    room: int
+    per_user: int
+    once: IdempotencyKey | None
+    worker: str
+
+    @property
+    def key(self) -> LogKey:
+        """Where the job's events go."""
+        return LogKey(self.spec.user, self.spec.session)
+
+
+class _Admitted(Struct, frozen=True):
+    """A new job with its first events, and its turn in the queue; with a lease it has begun."""
+
+    start: Start
+    drafts: list[Draft]
     turn: int
     lease: str = ""
-    worker: str = ""
+
+
+class _Crowd:
+    """Who waits and who is active, while more are admitted."""
+
+    def __init__(self, connection: sqlite3.Connection, starts: Sequence[Start]) -> None:
+        rows = for_rows(connection, _CROWD, [(user,) for user in {start.spec.user for start in starts}])
+        self._active = {user: active for user, active, *_ in rows}
+        self._latest = {user: latest for user, _, latest, *_ in rows}
+        *_, self._waiting, self._served = rows[0]
+
+    def admit(self, start: Start) -> _Admitted:
+        """Raises `QueueFull` and `TooManyJobs`."""
+        user, ahead = start.spec.user, self._waiting
+        if ahead >= start.room:
+            raise QueueFull("the queue is full; try again soon", retry_after=1)
+        if self._active[user] >= start.per_user:
+            raise TooManyJobs(f"{start.per_user} of your jobs are active already", retry_after=5)
+        self._active[user] += 1
+        turn, first = fair_turn(self._served, self._latest[user]), queued(start.spec, ahead)
+        if start.worker and not ahead:
+            return _Admitted(start, [first, started(start.spec, 1)], turn, new_lease())
+        self._waiting, self._latest[user] = ahead + 1, turn
+        return _Admitted(start, [first], turn)
 
 
 def submit(
-    connection: sqlite3.Connection,
-    spec: JobSpec,
-    *,
-    room: int,
-    per_user: int,
-    once: IdempotencyKey | None,
-    worker: str,
-    retention: Retention,
-    holders: Holders,
-) -> Submitted:
-    """Queue a job, or find the one that the same key queued before; `worker` gets one that need not wait."""
-    if once and (earlier := _earlier(connection, once)):
-        return Submitted(earlier, None)
-    ahead, active, served, latest = connection.execute(_BEFORE, (spec.user,)).fetchone()
-    if ahead >= room:
-        raise QueueFull("the queue is full; try again soon", retry_after=1)
-    if active >= per_user:
-        raise TooManyJobs(f"{per_user} of your jobs are active already", retry_after=5)
-    drafts, place = [queued(spec, ahead)], _Place(fair_turn(served, latest))
-    if worker and not ahead:
-        drafts.append(started(spec, 1))
-        place = _Place(place.turn, new_lease(), worker)
-    record = _store(connection, holders, spec, drafts, place)
-    if once:
-        connection.execute(
-            "INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?, ?, ?)",
-            (once.user, once.route, once.key, once.digest, spec.id, now() + int(retention.idempotency * 1e6)),
-        )
-    first, epoch = record.state.first, record.epoch
-    claim = Claim(record, place.lease, Receipt(epoch, first + 1), drafts[1]) if place.lease else None
-    return Submitted(_as_queued(record), Receipt(epoch, first), drafts[0], claim)
+    connection: sqlite3.Connection, starts: Sequence[Start], *, retention: Retention, holders: Holders
+) -> list[Submitted | ServerError]:
+    """Queue jobs, or find those that the same keys queued before; what became of each start, a refusal as a value."""
+    outcomes: list[Submitted | ServerError] = []
+    for together in _apart(starts):
+        outcomes += _submit(connection, together, retention, holders)
+    return outcomes
 
 
-def _earlier(connection: sqlite3.Connection, once: IdempotencyKey) -> Record | None:
-    row = connection.execute(
-        "SELECT digest, job FROM once WHERE user = ? AND route = ? AND key = ? AND until > ?",
-        (once.user, once.route, once.key, now()),
-    ).fetchone()
-    record = load(connection, row[1]) if row else None
-    if record and row[0] != once.digest:
+def _apart(starts: Sequence[Start]) -> Iterator[list[Start]]:
+    """Runs of starts of which no two have one log or one key: such two have to see each other's rows."""
+    together: list[Start] = []
+    seen: set[Any] = set()
+    for start in starts:
+        once = start.once
+        names = {start.key, (once.user, once.route, once.key)} if once else {start.key}
+        if not seen.isdisjoint(names):
+            yield together
+            together, seen = [], set()
+        together.append(start)
+        seen |= names
+    yield together
+
+
+def _submit(
+    connection: sqlite3.Connection, starts: list[Start], retention: Retention, holders: Holders
+) -> list[Submitted | ServerError]:
+    earlier, crowd = _earlier(connection, starts), _Crowd(connection, starts)
+    outcomes: list[Submitted | _Admitted | ServerError] = []
+    for start in starts:
+        try:
+            outcomes.append(_replayed(connection, start, earlier) or crowd.admit(start))
+        except ServerError as refusal:
+            outcomes.append(refusal)
+    admitted = [outcome for outcome in outcomes if isinstance(outcome, _Admitted)]
+    stored = iter(_store(connection, holders, admitted))
+    _remember(connection, admitted, retention)
+    return [next(stored) if isinstance(outcome, _Admitted) else outcome for outcome in outcomes]
+
+
+def _earlier(connection: sqlite3.Connection, starts: Sequence[Start]) -> dict[tuple[str, ...], tuple[bytes, str]]:
+    """What came with the same keys before: the digest and the job."""
+    asked = [(once.user, once.route, once.key, now()) for start in starts if (once := start.once)]
+    return {tuple(names): (digest, job_id) for *names, digest, job_id in for_rows(connection, _EARLIER, asked)}
+
+
+def _replayed(
+    connection: sqlite3.Connection, start: Start, earlier: dict[tuple[str, ...], tuple[bytes, str]]
+) -> Submitted | None:
+    once = start.once
+    digest, job_id = earlier.get((once.user, once.route, once.key), (b"", "")) if once else (b"", "")
+    record = load(connection, job_id) if job_id else None
+    if record is None:
+        return None
+    if once and once.digest != digest:
         raise IdempotencyMismatch("this Idempotency-Key was used with another body")
-    return record
+    return Submitted(record, None)
 
 
-def _store(
-    connection: sqlite3.Connection, holders: Holders, spec: JobSpec, drafts: list[Draft], place: _Place
-) -> Record:
-    """The job with its first events, which its log has counted."""
-    write, at, count = Write(LogKey(spec.user, spec.session), drafts, spec.id), drafts[0].time, len(drafts)
-    holders.prepare(connection, write.key)
-    ((log_id, *columns),) = connection.execute(_LOG, (spec.user, spec.session, new_epoch(), at, count))
-    head = Head(*columns)
-    events = events_of(write, head.last + 1 - count)
-    state = fold(events)
-    names = (spec.id, spec.user, spec.session, spec.agent, log_id, head.epoch, msgspec.json.encode(spec))
-    stands = (state.first, state.last, state.status, state.attempt_seq, state.started)
-    row = (*names, place.turn, at, place.lease, place.worker, count, *stands)
-    job = connection.execute(_JOB, row).lastrowid or 0
-    insert(connection, [value for e in events for value in (log_id, e.seq, job, e.attempt, e.type, e.time, e.body)])
-    record = Record(spec, state, head.epoch, head)
-    holders.admitted(record, job, log_id, place.lease, place.worker)
-    return record
+def _remember(connection: sqlite3.Connection, admitted: Sequence[_Admitted], retention: Retention) -> None:
+    until = now() + int(retention.idempotency * 1e6)
+    starts = [(new.start.spec.id, once) for new in admitted if (once := new.start.once)]
+    rows = [(once.user, once.route, once.key, once.digest, job_id, until) for job_id, once in starts]
+    for_rows(connection, _ONCE, rows)
 
 
-def _as_queued(record: Record) -> Record:
-    """The job as it was behind its first event."""
-    first = record.state.first
+def _store(connection: sqlite3.Connection, holders: Holders, admitted: Sequence[_Admitted]) -> list[Submitted]:
+    """The jobs with their first events, which their logs have counted."""
+    for new in admitted:
+        holders.prepare(connection, new.start.key)
+    logs = for_rows(connection, _LOGS, [_log_row(new) for new in admitted])
+    places = {LogKey(user, name): (log_id, Head(*head)) for user, name, log_id, *head in logs}
+    records = [_record(new, places[new.start.key][1]) for new in admitted]
+    log_ids = [places[new.start.key][0] for new in admitted]
+    jobs = dict(for_rows(connection, _JOBS, list(map(_job_row, admitted, records, log_ids))))
+    values: list[Any] = []
+    for new, record, log_id in zip(admitted, records, log_ids, strict=True):
+        job, state = jobs[record.spec.id], record.state
+        for seq, draft in enumerate(new.drafts, state.first):
+            values += (log_id, seq, job, draft.attempt, draft.type, draft.time, draft.body)
+        holders.admitted(record, job, log_id, new.lease, new.start.worker if new.lease else "")
+    insert(connection, values)
+    return list(map(_submitted, admitted, records))
+
+
+def _log_row(new: _Admitted) -> tuple[Any, ...]:
+    count, spec = len(new.drafts), new.start.spec
+    return (spec.user, spec.session, new_epoch(), new.drafts[0].time, count, count, 1, 1)
+
+
+def _record(new: _Admitted, head: Head) -> Record:
+    write = Write(new.start.key, new.drafts, new.start.spec.id)
+    return Record(new.start.spec, fold(events_of(write, head.last + 1 - len(new.drafts))), head.epoch, head)
+
+
+def _job_row(new: _Admitted, record: Record, log_id: int) -> tuple[Any, ...]:
+    spec, state, count = record.spec, record.state, len(new.drafts)
+    names = (spec.id, spec.user, spec.session, spec.agent, log_id, record.epoch, msgspec.json.encode(spec))
+    place = (new.turn, new.drafts[0].time, new.lease, new.start.worker if new.lease else "")
+    return (*names, *place, count, count, state.first, state.last, state.status, state.attempt_seq, state.started)
+
+
+def _submitted(new: _Admitted, record: Record) -> Submitted:
+    """The job as it stands behind its first event, and the claim to it, if it has begun."""
+    first, epoch = record.state.first, record.epoch
+    claim = Claim(record, new.lease, Receipt(epoch, first + 1), new.drafts[1]) if new.lease else None
     assert record.head, "a job that has not ended has a log"
     head = structs.replace(record.head, last=first)
-    return structs.replace(record, state=JobState(first=first, last=first), head=head)
+    as_queued = structs.replace(record, state=JobState(first=first, last=first), head=head)
+    return Submitted(as_queued, Receipt(epoch, first), new.drafts[0], claim)

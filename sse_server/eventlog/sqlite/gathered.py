@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from sse_server.eventlog import Receipt, Write
 from sse_server.eventlog.sqlite.holders import SETTLE, Holder, Holders, Log, settle
+from sse_server.eventlog.sqlite.rows import for_rows
 from sse_server.events import RUNNER_TYPES, Event
 from sse_server.jobs import JobState
 
@@ -25,8 +26,9 @@ _COLUMNS: Final = 7
 _INSERTS: Final = [f"{_INSERT}{', (?, ?, ?, ?, ?, ?, ?)' * more}" for more in range(32)]
 """The first stores one event, the last as many as are stored at once."""
 _TURN: Final = (
-    "UPDATE jobs SET last = ?, events = ?, unfolded = ?, first = ?, status = ?, attempt = ?, attempt_seq = ?,"
-    " started = ?, finished = ?, done = ?, lease = ?, worker = ? WHERE n = ?"
+    "UPDATE jobs SET last = column1, events = column2, unfolded = column3, first = column4, status = column5,"
+    " attempt = column6, attempt_seq = column7, started = column8, finished = column9, done = column10,"
+    " lease = column11, worker = column12 FROM (VALUES {rows}) WHERE n = column13"
 )
 
 
@@ -113,8 +115,7 @@ class Gathered:
         """Store it. `full` are the jobs that have much to fold or to cut, `joined` those that wait again."""
         insert(self._connection, self._values)
         self._values.clear()
-        if self._turned:
-            self._connection.executemany(_TURN, [_row(holder) for holder in self._turned.values()])
+        for_rows(self._connection, _TURN, [_row(holder) for holder in self._turned.values()])
         if self._due:
             settle(self._connection, self._due.values(), self._turned.values())
         self._turned.clear()

@@ -18,6 +18,7 @@ from msgspec import Struct, field
 
 from sse_server.eventlog import LogKey, Record
 from sse_server.eventlog.order import now
+from sse_server.eventlog.sqlite.rows import for_rows
 from sse_server.events import Status
 from sse_server.jobs import DoneState
 
@@ -39,8 +40,13 @@ _COUNT: Final = (
     WHERE logs.id IN (SELECT log FROM jobs WHERE finished IS NULL) AND now.id = logs.id AND now.last > logs.last
     """,
 )
-_LOG: Final = "UPDATE logs SET last = ?, events = events + ?, active = active - ?, touched = ? WHERE id = ?"
-_JOB: Final = "UPDATE jobs SET last = ?, events = ?, unfolded = ? WHERE n = ?"
+_LOG: Final = (
+    "UPDATE logs SET last = column1, events = events + column2, active = active - column3, touched = column4"
+    " FROM (VALUES {rows}) WHERE id = column5"
+)
+_JOB: Final = (
+    "UPDATE jobs SET last = column1, events = column2, unfolded = column3 FROM (VALUES {rows}) WHERE n = column4"
+)
 
 
 class Log(Struct, eq=False):
@@ -154,9 +160,8 @@ def settle(connection: sqlite3.Connection, logs: Iterable[Log], written: Iterabl
     """Bring the rows of these logs up to date, and those of their jobs but the ones that are `written` already."""
     written = set(written)
     jobs = [h for log in logs for h in log.holders.values() if h.last > log.settled and h not in written]
-    if jobs:
-        connection.executemany(_JOB, [(h.last, h.events, h.unfolded, h.job) for h in jobs])
+    for_rows(connection, _JOB, [(h.last, h.events, h.unfolded, h.job) for h in jobs])
     at = now()
-    connection.executemany(_LOG, [(log.last, log.last - log.settled, log.ended, at, log.id) for log in logs])
+    for_rows(connection, _LOG, [(log.last, log.last - log.settled, log.ended, at, log.id) for log in logs])
     for log in logs:
         log.settled, log.ended = log.last, 0

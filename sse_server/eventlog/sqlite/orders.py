@@ -20,7 +20,15 @@ class Order(Struct):
     future: asyncio.Future[Any]
 
 
-def answer(orders: Iterable[Order], outcomes: Iterable[Any]) -> None:
+class Shared(Struct):
+    """A part of what one operation does for several callers at once: it takes their parts, and returns all outcomes."""
+
+    run: Callable[[sqlite3.Connection, list[Any]], list[Any]]
+    part: Any
+    future: asyncio.Future[Any]
+
+
+def answer(orders: Iterable[Order | Shared], outcomes: Iterable[Any]) -> None:
     """Tell the callers what became of their orders; an exception is raised where they wait. On the loop only."""
     for order, outcome in zip(orders, outcomes, strict=True):
         if order.future.cancelled():

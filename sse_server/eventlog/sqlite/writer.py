@@ -8,13 +8,15 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import groupby
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
 from sse_server.errors import ServerError, StoreUnavailable
-from sse_server.eventlog.sqlite.orders import Operation, Order, answer
+from sse_server.eventlog.sqlite.orders import Operation, Order, Shared, answer
 
+Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ class Writer:
         self._connection = connection
         self._undone = undone
         self._interval = interval
-        self._orders: SimpleQueue[Order | None] = SimpleQueue()
+        self._orders: SimpleQueue[Order | Shared | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
@@ -39,6 +41,14 @@ class Writer:
         """Run an operation; what it wrote is on the disk when this returns. It takes place even if the caller goes."""
         future: asyncio.Future[Result] = self._loop.create_future()
         self._orders.put(Order(operation, future))
+        return await future
+
+    async def share(
+        self, operation: Callable[[sqlite3.Connection, list[Part]], list[Result | ServerError]], part: Part
+    ) -> Result:
+        """The same of an operation that does the parts of all callers at once, where they come together."""
+        future: asyncio.Future[Result] = self._loop.create_future()
+        self._orders.put(Shared(operation, part, future))
         return await future
 
     async def close(self) -> None:
@@ -62,11 +72,11 @@ class Writer:
                 outcomes = self._commit(due)
                 self._loop.call_soon_threadsafe(answer, due, outcomes)
 
-    def _commit(self, orders: list[Order]) -> list[Any]:
+    def _commit(self, orders: list[Order | Shared]) -> list[Any]:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_attempt(order.run, connection) for order in orders]
+            outcomes = _outcomes(orders, connection)
             connection.execute("COMMIT")
         except Exception as error:
             self._undone()
@@ -78,6 +88,16 @@ class Writer:
             logger.exception("the store could not commit")
             return [_failure(error) for _ in orders]
         return outcomes
+
+
+def _outcomes(orders: list[Order | Shared], connection: sqlite3.Connection) -> list[Any]:
+    outcomes: list[Any] = []
+    for operation, together in groupby(orders, lambda order: order.run if isinstance(order, Shared) else None):
+        if operation:
+            outcomes += operation(connection, [order.part for order in together if isinstance(order, Shared)])
+        else:
+            outcomes += [_attempt(order.run, connection) for order in together if isinstance(order, Order)]
+    return outcomes
 
 
 def _attempt(run: Operation, connection: sqlite3.Connection) -> Any:
