@@ -91,8 +91,8 @@ class Attempt:
 
     def conclude(self) -> None:
         """Nothing more is to be written by it. Its outbox lets go of it: a circle would be left to the collector."""
-        self._outbox.retire()
         if not self.concluded.done():
+            self._outbox.retire()
             self.concluded.set_result(None)
 
     async def run(self, agent: Agent | None) -> float | None:

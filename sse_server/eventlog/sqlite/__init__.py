@@ -126,7 +126,8 @@ class SqliteStore:
     ) -> Submitted:
         if self._writer is None:
             raise StoreUnavailable("the store is closed", retry_after=1)
-        return await self._writer.share(self._submit, admission.Start(spec, room, per_user, once, worker))
+        key = LogKey(spec.user, spec.session)
+        return await self._writer.share(self._submit, admission.Start(key, spec, room, per_user, once, worker))
 
     async def claim(self, worker: str, lease_for: float, most: int = 1) -> list[Claim]:
         claim = partial(queue.claim, worker=worker, most=most)

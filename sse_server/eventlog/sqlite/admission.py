@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from sse_server.errors import IdempotencyMismatch, QueueFull, ServerError, TooManyJobs
 from sse_server.eventlog import (
@@ -59,18 +59,14 @@ _JOBS: Final = (
 
 
 class Start(Struct, frozen=True):
-    """What `JobStore.submit` was asked."""
+    """What `JobStore.submit` was asked; `key` names the log of the job."""
 
+    key: LogKey
     spec: JobSpec
     room: int
     per_user: int
     once: IdempotencyKey | None
     worker: str
-
-    @property
-    def key(self) -> LogKey:
-        """Where the job's events go."""
-        return LogKey(self.spec.user, self.spec.session)
 
 
 class _Admitted(Struct, frozen=True):
@@ -179,17 +175,16 @@ def _store(connection: sqlite3.Connection, holders: Holders, admitted: Sequence[
         holders.prepare(connection, new.start.key)
     logs = for_rows(connection, _LOGS, [_log_row(new) for new in admitted])
     places = {LogKey(user, name): (log_id, Head(*head)) for user, name, log_id, *head in logs}
-    records = [_record(new, places[new.start.key][1]) for new in admitted]
-    log_ids = [places[new.start.key][0] for new in admitted]
-    jobs = dict(for_rows(connection, _JOBS, list(map(_job_row, admitted, records, log_ids))))
+    stored = [_Stored(new, *places[new.start.key]) for new in admitted]
+    jobs = dict(for_rows(connection, _JOBS, [one.row() for one in stored]))
     values: list[Any] = []
-    for new, record, log_id in zip(admitted, records, log_ids, strict=True):
-        job, state = jobs[record.spec.id], record.state
-        for seq, draft in enumerate(new.drafts, state.first):
-            values += (log_id, seq, job, draft.attempt, draft.type, draft.time, draft.body)
-        holders.admitted(record, job, log_id, new.lease, new.start.worker if new.lease else "")
+    for one in stored:
+        job = jobs[one.record.spec.id]
+        for e in one.events:
+            values += (one.log_id, e.seq, job, e.attempt, e.type, e.time, e.body)
+        holders.admitted(one.record, job, one.log_id, one.new.lease, one.worker)
     insert(connection, values)
-    return list(map(_submitted, admitted, records))
+    return [one.submitted() for one in stored]
 
 
 def _log_row(new: _Admitted) -> tuple[Any, ...]:
@@ -197,23 +192,31 @@ def _log_row(new: _Admitted) -> tuple[Any, ...]:
     return (spec.user, spec.session, new_epoch(), new.drafts[0].time, count, count, 1, 1)
 
 
-def _record(new: _Admitted, head: Head) -> Record:
-    write = Write(new.start.key, new.drafts, new.start.spec.id)
-    return Record(new.start.spec, fold(events_of(write, head.last + 1 - len(new.drafts))), head.epoch, head)
+class _Stored:
+    """A new job in its log, which stands at `head` with the job's first events."""
 
+    def __init__(self, new: _Admitted, log_id: int, head: Head) -> None:
+        spec, drafts = new.start.spec, new.drafts
+        self.new = new
+        self.log_id = log_id
+        self.worker = new.start.worker if new.lease else ""
+        self.events = events_of(Write(new.start.key, drafts, spec.id), head.last + 1 - len(drafts))
+        self.record = Record(spec, fold(self.events), head.epoch, head)
 
-def _job_row(new: _Admitted, record: Record, log_id: int) -> tuple[Any, ...]:
-    spec, state, count = record.spec, record.state, len(new.drafts)
-    names = (spec.id, spec.user, spec.session, spec.agent, log_id, record.epoch, msgspec.json.encode(spec))
-    place = (new.turn, new.drafts[0].time, new.lease, new.start.worker if new.lease else "")
-    return (*names, *place, count, count, state.first, state.last, state.status, state.attempt_seq, state.started)
+    def row(self) -> tuple[Any, ...]:
+        """Its row in `jobs`."""
+        new, record, count = self.new, self.record, len(self.events)
+        spec, state = record.spec, record.state
+        names = (spec.id, spec.user, spec.session, spec.agent, self.log_id, record.epoch, msgspec.json.encode(spec))
+        place = (new.turn, new.drafts[0].time, new.lease, self.worker)
+        return (*names, *place, count, count, state.first, state.last, state.status, state.attempt_seq, state.started)
 
-
-def _submitted(new: _Admitted, record: Record) -> Submitted:
-    """The job as it stands behind its first event, and the claim to it, if it has begun."""
-    first, epoch = record.state.first, record.epoch
-    claim = Claim(record, new.lease, Receipt(epoch, first + 1), new.drafts[1]) if new.lease else None
-    assert record.head, "a job that has not ended has a log"
-    head = structs.replace(record.head, last=first)
-    as_queued = structs.replace(record, state=JobState(first=first, last=first), head=head)
-    return Submitted(as_queued, Receipt(epoch, first), new.drafts[0], claim)
+    def submitted(self) -> Submitted:
+        """The job as it stands behind its first event, and the claim to it, if it has begun."""
+        record, first, head = self.record, self.record.state.first, self.record.head
+        assert head, "a job that has not ended has a log"
+        before = Head(head.epoch, head.trimmed, first, head.evicted, head.cleared)
+        queued = Record(record.spec, JobState(first=first, last=first), record.epoch, before)
+        receipt, lease, drafts = Receipt(record.epoch, first), self.new.lease, self.new.drafts
+        claim = Claim(record, lease, Receipt(record.epoch, first + 1), drafts[1]) if lease else None
+        return Submitted(queued, receipt, drafts[0], claim)
