@@ -216,7 +216,7 @@ class _Stored:
         record, first, head = self.record, self.record.state.first, self.record.head
         assert head, "a job that has not ended has a log"
         before = Head(head.epoch, head.trimmed, first, head.evicted, head.cleared)
-        queued = Record(record.spec, JobState(first=first, last=first), record.epoch, before)
+        as_queued = Record(record.spec, JobState(first=first, last=first), record.epoch, before)
         receipt, lease, drafts = Receipt(record.epoch, first), self.new.lease, self.new.drafts
         claim = Claim(record, lease, Receipt(record.epoch, first + 1), drafts[1]) if lease else None
-        return Submitted(queued, receipt, drafts[0], claim)
+        return Submitted(as_queued, receipt, drafts[0], claim)
