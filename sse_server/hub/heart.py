@@ -112,7 +112,7 @@ class Hub:
                 subscriber.end("gone")
 
     def tail(self, key: LogKey) -> Tail:
-        """The log's tail, kept `with` it as long as somebody follows.
+        """The log's tail, for a `with`: it is kept as long as somebody is within one.
 
         Take it before the first read: what is stored in between is then in the tail, and no event can fall between the
         read and the wait.
@@ -120,7 +120,7 @@ class Hub:
         return self._tails.get(key) or self._tails.setdefault(key, Tail(key, self._tails))
 
     def subscribe(self, key: LogKey, view: View, sink: Sink, cursor: Cursor) -> Subscriber:
-        """A stream on the log behind `cursor`; `with` it its caller runs `follow`."""
+        """A stream on the log behind `cursor`, for a `with` in which its caller runs `follow`."""
         return Subscriber(self, self.tail(key), view, sink, cursor)
 
     def came(self, subscriber: Subscriber) -> None:

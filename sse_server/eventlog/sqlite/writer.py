@@ -91,6 +91,7 @@ class Writer:
 
 
 def _outcomes(orders: list[Order | Shared], connection: sqlite3.Connection) -> list[Any]:
+    """In the order of their coming: of those that share an operation, only neighbours are done together."""
     outcomes: list[Any] = []
     for operation, together in groupby(orders, lambda order: order.run if isinstance(order, Shared) else None):
         if operation:
