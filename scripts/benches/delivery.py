@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from benches.figures import Asked, Figure, ratio
-from benches.servers import BARE, USUAL, Other, Ours, missing
+from benches.servers import BARE, PLAIN, USUAL, Other, Ours, missing
 
 
 class Shape(Struct, frozen=True):
@@ -45,7 +45,7 @@ async def _shape(name: str, shape: Shape, asked: Asked) -> list[Figure]:
     servers: list[Ours | Other] = [
         Ours("memory"),
         Ours("sqlite"),
-        *(Other(n) for n in (*BARE, *USUAL) if n not in absent),
+        *(Other(n) for n in (*BARE, PLAIN, *USUAL) if n not in absent),
     ]
     costs: dict[str, list[float]] = {server.name: [] for server in servers}
     with ExitStack() as stack:
@@ -75,7 +75,7 @@ async def _shape(name: str, shape: Shape, asked: Asked) -> list[Figure]:
                 beside=beside,
             )
         )
-    for other in (n for n in (BARE[1], *USUAL) if n in costs):
+    for other in (n for n in (BARE[1], PLAIN, *USUAL) if n in costs):
         beside = f"{statistics.median(costs[other]):.1f} us"
         figures.append(Figure(bench=name, what=other, value=ratio(costs[other], limit), unit="x", beside=beside))
     return figures

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from benches.figures import Asked, Figure
 from benches.readers import Tally, connect
-from benches.servers import BROWSER, USUAL, Other, Ours, get, missing
+from benches.servers import BROWSER, PLAIN, USUAL, Other, Ours, get, missing
 
 MOST = {"bare": 12.0, "browser": 16.0}
 LEAST = 5000.0
@@ -17,7 +17,7 @@ SETTLE = 11.0
 
 
 async def measure(asked: Asked) -> list[Figure]:
-    """Ours with both kinds of headers, a log for each stream; then the usual choices."""
+    """Ours with both kinds of headers, a log for each stream; then plain aiohttp and the usual choices."""
     count = asked.size(5000, 2000)
     figures = []
     for headers, more in (("bare", {}), ("browser", BROWSER)):
@@ -25,7 +25,7 @@ async def measure(asked: Asked) -> list[Figure]:
             jobs = [await server.run("hold", session_id=f"s-{n}") for n in range(count)]
             requests = [server.get(f"/api/jobs/{job}/stream", **more) for job in jobs]
             figures += await _idle(server, requests, headers, MOST[headers])
-    for name in (name for name in USUAL if name not in missing()):
+    for name in (name for name in (PLAIN, *USUAL) if name not in missing()):
         with Other(name) as other:
             requests = [get(f"/{other._path}/{n}") for n in range(count)]  # noqa: SLF001
             figures += await _idle(other, requests, "bare", None)

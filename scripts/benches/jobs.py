@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 
 from benches.figures import Asked, Figure, ratio
-from benches.servers import Other, Ours, missing
+from benches.servers import PLAIN, Other, Ours, missing
 
 AT_ONCE = 64
 MOST = 250.0
@@ -47,8 +47,8 @@ class Client(asyncio.Protocol):
 
 
 async def measure(asked: Asked) -> list[Figure]:
-    """Both stores, and a task with `sse-starlette` in FastAPI."""
-    servers: list[Ours | Other] = [Ours("memory"), Ours("sqlite")]
+    """Both stores, and a task in plain aiohttp and with `sse-starlette` in FastAPI."""
+    servers: list[Ours | Other] = [Ours("memory"), Ours("sqlite"), Other(PLAIN)]
     if not missing():
         servers.append(Other("sse-starlette"))
     costs: dict[str, list[float]] = {server.name: [] for server in servers}
@@ -62,7 +62,7 @@ async def measure(asked: Asked) -> list[Figure]:
                 if run >= 0:
                     costs[server.name].append(cost)
                     rates[server.name].append(rate)
-    theirs = rates.get("sse-starlette")
+    theirs, ours = rates.get("sse-starlette"), ("ours, memory", "ours, sqlite")
     figures = []
     for name, spent in costs.items():
         most = MOST if name == "ours, sqlite" else None
@@ -84,7 +84,7 @@ async def measure(asked: Asked) -> list[Figure]:
                     what=f"{name}: rate to theirs",
                     value=ratio(rates[name], theirs),
                     unit="x",
-                    least=FASTER,
+                    least=FASTER if name in ours else None,
                 )
             )
     return figures

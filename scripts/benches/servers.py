@@ -14,6 +14,7 @@ from benches.process import HERE, Process
 from benches.readers import Tally, call, connect
 
 BARE: Final = ("bare uvloop", "bare asyncio")
+PLAIN: Final = "plain aiohttp"
 USUAL: Final = ("sse-starlette", "fastapi")
 SETTINGS: Final = (
     "jobs.concurrency=20000",
@@ -60,7 +61,8 @@ class Other(Process):
 
     def __init__(self, name: str) -> None:
         kind = name.removeprefix("bare ")
-        super().__init__("-m", "benches.bare" if name in BARE else "benches.usual", kind)
+        module = "benches.bare" if name in BARE else "benches.plain" if name == PLAIN else "benches.usual"
+        super().__init__("-m", module, kind)
         self.name = name
         self.tally = Tally()
         self._path = {"sse-starlette": "starlette", "fastapi": "own"}.get(name, "stream")
