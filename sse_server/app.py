@@ -107,9 +107,9 @@ class Server:
         await self._listener.start_serving()
 
     async def load(self) -> None:
-        """Load, in a thread, what no start has to wait for: tokens, rates and the work of our agents."""
-        await asyncio.to_thread(self.verifier.load)
-        await asyncio.to_thread(_load_the_rest)
+        """Load, in a thread, what no start has to wait for: tokens, rates, log lines and the work of our agents."""
+        for part in (self.verifier.load, logs.load, _load_the_rest):
+            await asyncio.to_thread(part)
 
     async def _listen(self) -> None:
         """Take the address before any job is taken: a server that can't be reached must not run what it left."""

@@ -112,6 +112,15 @@ def test_every_requirement_is_pinned_by_hash_and_names_no_index(name: str) -> No
         assert re.fullmatch(r"[a-z0-9._-]+==[^ ]+( ; [^@:]+?)?( +--hash=sha256:[0-9a-f]{64})+", line), line
 
 
+def test_a_start_waits_for_nothing_that_can_be_loaded_behind_it() -> None:
+    """Each of these takes a tenth of a start or more (docs/performance.md)."""
+    later = ["cryptography", "jwt", "limits", "openai", "prometheus_client", "rich", "structlog"]
+    program = "import sys, sse_server.cli.program, sse_server.cli.serve; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert "sse_server.app" in loaded
+    assert not set(later) & set(loaded)
+
+
 def test_what_is_tested_is_what_is_installed() -> None:
     """The checks' pins are the server's pins and more."""
     runtime, checks = (
