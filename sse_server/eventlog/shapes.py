@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_server.events import START, Draft, Event, EventId
 from sse_server.jobs import JobSpec, JobState
@@ -113,6 +114,13 @@ class Record(Struct, frozen=True):
         return EventId(self.epoch, max(self.head.trimmed, self.state.first - 1))
 
     @property
+    def as_queued(self) -> Record:
+        """The same job behind its first event."""
+        first = self.state.first
+        before = replace(self.head, last=first) if self.head else None
+        return replace(self, state=JobState(first=first, last=first, work=self.state.work), head=before)
+
+    @property
     def standpoint(self) -> EventId:
         """Where a snapshot of the job stands: at the log's head; once it has ended, just before its `done`."""
         if self.state.done:
@@ -143,7 +151,7 @@ class IdempotencyKey(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True):
-    """The right to run one attempt. `receipt` is that of the attempt's `job_started`, None for a reclaimed job."""
+    """The right to run one attempt. `receipt` is of its `job_started`; None: that came with a start, or long ago."""
 
     record: Record
     lease: str
@@ -154,12 +162,12 @@ class Claim(Struct, frozen=True):
 class Submitted(Struct, frozen=True):
     """The job that a start leads to, as it was queued, and the claim to it, where it need not wait.
 
-    `receipt` is that of `job_queued`; None: an earlier start's job, replayed.
+    `drafts` are its `job_queued`, and with a claim its `job_started`; no `receipt`: an earlier start's job, replayed.
     """
 
     record: Record
     receipt: Receipt | None
-    draft: Draft | None = None
+    drafts: Sequence[Draft] = ()
     claim: Claim | None = None
 
 

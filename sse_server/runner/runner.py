@@ -164,8 +164,8 @@ class Runner:
         worker = self._slots.hold()
         try:
             submitted = await self._admit(spec, once, worker)
-            if submitted.receipt and submitted.draft:
-                self._hub.stored(Write(key_of(submitted.record), [submitted.draft], spec.id), submitted.receipt)
+            if submitted.receipt:
+                self._hub.stored(Write(key_of(submitted.record), submitted.drafts, spec.id), submitted.receipt)
                 if submitted.claim:
                     await self._slots.begin(submitted.claim, self._scheduler)
                 else:

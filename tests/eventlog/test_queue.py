@@ -26,8 +26,7 @@ async def order(bench: Bench, jobs: int) -> list[str]:
 async def test_a_submitted_job_is_queued_and_says_who_is_before_it(bench: Bench) -> None:
     for position in range(3):
         submitted = await bench.submit(session="s")
-        record, receipt, draft = submitted.record, submitted.receipt, submitted.draft
-        assert draft
+        record, receipt, (draft,) = submitted.record, submitted.receipt, submitted.drafts
         assert msgspec.json.decode(draft.body) == {"agent": "echo", "position": position}
         assert (record.state.status, record.state.first, record.state.attempt) == ("queued", position + 1, 1)
         assert receipt
@@ -61,14 +60,15 @@ async def test_where_nobody_waits_a_worker_has_the_job_that_it_submits(bench: Be
         assert (record.state.status, record.state.first, record.state.last) == ("queued", first, first)
         assert record.head
         assert claim
-        assert claim.draft
-        assert claim.receipt
+        assert (claim.draft, claim.receipt) == (None, None)
         assert claim.record.head
-        assert (submitted.receipt and submitted.receipt.first, claim.receipt.first) == (first, first + 1)
+        assert submitted.receipt
+        assert submitted.receipt.first == first
+        assert [draft.type for draft in submitted.drafts] == ["job_queued", "job_started"]
         assert (record.head.last, claim.record.head.last) == (first, first + 1)
         state = claim.record.state
         assert (state.status, state.attempt, state.attempt_seq) == ("running", 1, first + 1)
-        assert state.started == claim.draft.time
+        assert state.started == submitted.drafts[1].time
         assert (await bench.record(claim, work=False)) == claim.record
     assert [event.type for event in await bench.events(LogKey("ann", "s"))] == ["job_queued", "job_started"] * 2
     assert await bench.store.queued() == []

@@ -47,8 +47,7 @@ def told(outcome: Submitted | BaseException) -> tuple[Any, ...]:
     """What a start came to, but for what is random."""
     if not isinstance(outcome, Submitted):
         return (getattr(outcome, "code", outcome),)
-    record, receipt, claim, draft = outcome.record, outcome.receipt, outcome.claim, outcome.draft
-    began = (claim.record.state.last, claim.receipt and claim.receipt.first) if claim else None
+    record, receipt, claim = outcome.record, outcome.receipt, outcome.claim
     return (
         (
             record.spec.user,
@@ -58,8 +57,8 @@ def told(outcome: Submitted | BaseException) -> tuple[Any, ...]:
             record.head and record.head.last,
         ),
         receipt and receipt.first,
-        draft and draft.body,
-        began,
+        [(draft.type, draft.body) for draft in outcome.drafts],
+        claim and claim.record.state.last,
     )
 
 

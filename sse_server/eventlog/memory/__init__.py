@@ -6,11 +6,11 @@ import heapq
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from copy import copy
 from operator import itemgetter
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_server.errors import Conflict, IdempotencyMismatch, NotFound, QueueFull, TooManyJobs
 from sse_server.eventlog import (
@@ -176,8 +176,7 @@ class MemoryStore:
     ) -> Submitted:
         if once and (earlier := self._earlier(once)):
             return Submitted(self._record(earlier), None)
-        waiting = len(self._queue)
-        if waiting >= room:
+        if (waiting := len(self._queue)) >= room:
             raise QueueFull("the queue is full; try again soon", retry_after=1)
         if self._active[spec.user] >= per_user:
             raise TooManyJobs(f"{per_user} of your jobs are active already", retry_after=5)
@@ -189,13 +188,16 @@ class MemoryStore:
         eventlog.active += 1
         self._jobs[spec.id] = entry
         self._active[spec.user] += 1
-        draft = queued(spec, waiting)
-        receipt = self._append_to_job(Write(key, [draft], spec.id), draft.time)
         if once:
             until = now() + int(self._retention.idempotency * 1e6)
             self._once[once.user, once.route, once.key] = _Once(once.digest, spec.id, until)
+        drafts = [queued(spec, waiting)]
+        if worker and not waiting:
+            drafts.append(started(spec, entry.state.attempt))
+            entry.lease, entry.worker = new_lease(), worker
+        receipt = self._append_to_job(Write(key, drafts, spec.id, entry.lease), drafts[0].time)
         record = self._record(entry)
-        return Submitted(record, receipt, draft, self._claim(entry, worker) if worker and not waiting else None)
+        return Submitted(record.as_queued, receipt, drafts, Claim(record, entry.lease) if entry.lease else None)
 
     def _earlier(self, once: IdempotencyKey) -> Entry | None:
         known = self._once.get((once.user, once.route, once.key))
@@ -236,11 +238,9 @@ class MemoryStore:
     def _record(self, entry: Entry, *, work: bool = False) -> Record:
         if work:
             entry.fold()
-        state = copy(entry.state)
-        state.work = msgspec.json.decode(msgspec.json.encode(state.work), type=Work) if work else Work()
-        eventlog = self._logs.get(entry.key)
-        head = eventlog.head if eventlog else None
-        return Record(entry.spec, state, entry.epoch, head, entry.cancel_requested)
+        told = msgspec.json.decode(msgspec.json.encode(entry.state.work), type=Work) if work else Work()
+        head = eventlog.head if (eventlog := self._logs.get(entry.key)) else None
+        return Record(entry.spec, replace(entry.state, work=told), entry.epoch, head, entry.cancel_requested)
 
     async def jobs(self, which: JobFilter) -> list[Record]:
         found = (entry for entry in self._jobs.values() if entry.matches(which))

@@ -31,7 +31,7 @@ from sse_server.eventlog.sqlite.holders import Holders
 from sse_server.eventlog.sqlite.queue import load
 from sse_server.eventlog.sqlite.rows import for_rows
 from sse_server.events import Draft
-from sse_server.jobs import JobSpec, JobState, fold
+from sse_server.jobs import JobSpec, fold
 
 _CROWD: Final = (
     "SELECT column1,"
@@ -213,10 +213,6 @@ class _Stored:
 
     def submitted(self) -> Submitted:
         """The job as it stands behind its first event, and the claim to it, if it has begun."""
-        record, first, head = self.record, self.record.state.first, self.record.head
-        assert head, "a job that has not ended has a log"
-        before = Head(head.epoch, head.trimmed, first, head.evicted, head.cleared)
-        as_queued = Record(record.spec, JobState(first=first, last=first), record.epoch, before)
-        receipt, lease, drafts = Receipt(record.epoch, first), self.new.lease, self.new.drafts
-        claim = Claim(record, lease, Receipt(record.epoch, first + 1), drafts[1]) if lease else None
-        return Submitted(as_queued, receipt, drafts[0], claim)
+        record, lease = self.record, self.new.lease
+        receipt = Receipt(record.epoch, record.state.first)
+        return Submitted(record.as_queued, receipt, self.new.drafts, Claim(record, lease) if lease else None)

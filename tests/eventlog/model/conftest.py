@@ -8,7 +8,19 @@ from itertools import count
 import pytest
 from msgspec import Struct, field
 
-from sse_server.eventlog import Claim, Figures, Head, LogKey, Page, Receipt, Record, Retention, Sessions, Write
+from sse_server.eventlog import (
+    Claim,
+    Figures,
+    Head,
+    LogKey,
+    Page,
+    Receipt,
+    Record,
+    Retention,
+    Sessions,
+    Submitted,
+    Write,
+)
 from sse_server.events import Draft, Event
 from sse_server.jobs import ACTIVE, JobSpec, JobState, fold
 from tests.eventlog.model.log import Log, is_over, micros
@@ -73,12 +85,13 @@ class Model:
     def reader(self, key: LogKey, job_id: str | None = None) -> Reader:
         return Reader(key, job_id)
 
-    def submitted(self, spec: JobSpec, draft: Draft | None, receipt: Receipt | None) -> None:
-        assert draft
-        assert receipt
-        job = self.jobs[spec.id] = Known(spec, receipt.epoch)
-        self._stored(job.key, job, [draft], receipt)
+    def submitted(self, spec: JobSpec, submitted: Submitted) -> None:
+        assert submitted.receipt
+        job = self.jobs[spec.id] = Known(spec, submitted.receipt.epoch)
+        self._stored(job.key, job, submitted.drafts, submitted.receipt)
         self.leases.append((spec.id, ""))
+        if submitted.claim:
+            self._leased(submitted.claim)
 
     def claimed(self, claims: Sequence[Claim], most: int) -> None:
         ready = {job_id for job_id in self.having("queued") if not self.jobs[job_id].later}

@@ -105,9 +105,7 @@ class Machine(RuleBasedStateMachine):
         worker = self.worker if at_once else ""
         submitted = self.do(self.store.submit(spec, room=100, per_user=100, worker=worker, lease_for=60.0))
         assert bool(submitted.claim) == (at_once and not self.model.having("queued"))
-        self.model.submitted(spec, submitted.draft, submitted.receipt)
-        if submitted.claim:
-            self.model.claimed([submitted.claim], 1)
+        self.model.submitted(spec, submitted)
         self.readers.append(self.model.reader(key, spec.id))
 
     @rule(most=st.integers(1, 3))
