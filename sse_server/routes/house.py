@@ -1,4 +1,4 @@
-"""What the handlers reach for: one struct, under one key of the application."""
+"""What the handlers reach for: one struct, which its route gives each request."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ class House(Struct):
 
 
 HOUSE: web.AppKey[House] = web.AppKey("house", House)
+PARTS: web.RequestKey[House] = web.RequestKey("parts", House)
+"""The same: a request asks its application by way of all that may be mounted between them."""
 
 
 def house(request: web.Request) -> House:
     """The parts behind this request."""
-    return request.app[HOUSE]
+    return request[PARTS]

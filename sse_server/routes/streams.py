@@ -43,16 +43,17 @@ class StreamQuery(Struct, frozen=True):
 
 async def stream_job(request: web.Request, query: StreamQuery, _: None) -> web.StreamResponse:
     """Stream a job's events from a cursor on."""
+    parts = house(request)
     types, surface = type_filter(query.types), JobSurface(query.named)
     cursor = sent_cursor(request, query.after)
     try:
         record = await owned_job(request)
     except StoreUnavailable:
-        return await refuse(request, "overloaded", house(request).settings.stream.retry_ms, surface)
+        return await refuse(request, "overloaded", parts.settings.stream.retry_ms, surface)
     reader = Reader(
         surface=surface,
         types=types,
-        padding=padding(house(request), query.padding),
+        padding=padding(parts, query.padding),
         conflate=query.conflate,
         expires=identity(request).expires,
     )

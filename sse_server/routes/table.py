@@ -13,7 +13,7 @@ from msgspec import Struct
 from sse_server.agents.definition import fault
 from sse_server.errors import FieldError, InvalidInput, TooSlow, Unavailable
 from sse_server.routes.guard import Access
-from sse_server.routes.house import house
+from sse_server.routes.house import HOUSE, PARTS, house
 from sse_server.routes.stream import refuse
 from sse_server.routes.surface import JobSurface
 
@@ -55,8 +55,9 @@ class Route(Struct, frozen=True):
     problems: tuple[int, ...] = ()
 
     def add_to(self, app: web.Application) -> None:
-        """Serve it. `add_get` would answer HEAD too, and write a stream's body."""
-        query_type, handler, access = self.query, self.handler, self.access
+        """Serve it, in an application that has its house. `add_get` would answer HEAD too, and write a stream's body."""
+        parts, query_type, handler, access = app[HOUSE], self.query, self.handler, self.access
+        unasked = _without_parameters(query_type)
         decoder = msgspec.json.Decoder(self.body) if self.body else None
 
         streams = self.method == "GET" and any(
@@ -64,14 +65,15 @@ class Route(Struct, frozen=True):
         )
 
         async def serve(request: web.Request) -> web.StreamResponse:
+            request[PARTS] = parts
             try:
-                await house(request).guard.admit(request, access)
+                await parts.guard.admit(request, access)
             except Unavailable:  # the issuer of tokens can't be asked now
                 if not streams:
                     raise
                 named = request.query.get("named") in {"1", "true"}
-                return await refuse(request, "overloaded", house(request).settings.stream.retry_ms, JobSurface(named))
-            query = read_query(request, query_type)
+                return await refuse(request, "overloaded", parts.settings.stream.retry_ms, JobSurface(named))
+            query = read_query(request, query_type) if request.query_string or not unasked else unasked
             body = read_body(await _whole(request), decoder) if decoder else None
             return await handler(request, query, body)
 
@@ -94,6 +96,14 @@ async def _whole(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise TooSlow("the body did not come in time") from None
+
+
+def _without_parameters(query: type[Struct]) -> Struct | None:
+    """What a request without any asks for; None where the route needs one."""
+    try:
+        return query()
+    except TypeError:
+        return None
 
 
 def read_query(request: web.Request, query: type[Struct]) -> Any:

@@ -8,6 +8,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from sse_server.app import ALL_ROUTES
+from sse_server.routes.house import HOUSE
 from tests.access.place import ANN, BOB, ORIGIN, Answer, Place, token
 
 
@@ -135,11 +136,12 @@ async def test_somebody_has_decided_about_every_route(place: Place) -> None:
     assert {(route.method, route.path) for route in ALL_ROUTES} == DECIDED.keys()
 
 
-def test_a_route_that_nobody_decided_about_is_found() -> None:
+async def test_a_route_that_nobody_decided_about_is_found(place: Place) -> None:
     async def backdoor(_: web.Request) -> web.Response:
         return web.Response()
 
     app = web.Application()
+    app[HOUSE] = app_of(place)[HOUSE]
     for route in ALL_ROUTES:
         route.add_to(app)
     app.router.add_get("/backdoor", backdoor, allow_head=False)
