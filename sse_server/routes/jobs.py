@@ -13,11 +13,11 @@ from sse_server.events import Status
 from sse_server.routes.answers import CancelledJob, JobDetail, JobList, JobSummary, StartedJob, reply
 from sse_server.routes.guard import user
 from sse_server.routes.house import house
+from sse_server.routes.middleware import EVENT_STREAM
 from sse_server.routes.owned import owned_job
 from sse_server.routes.starting import StartJob, new_spec, submit
 from sse_server.routes.streams import start_and_stream
 from sse_server.routes.surface import JobSurface
-from sse_server.routes.table import EVENT_STREAM
 
 
 class ListQuery(Struct, frozen=True):

@@ -16,6 +16,7 @@ from multidict import istr
 from sse_server.entropy import new_word
 from sse_server.errors import Draining, InvalidInput, NotFound, Problem, ServerError, TooLarge
 
+EVENT_STREAM: Final = "text/event-stream"
 HEADER: Final = istr("X-Request-Id")  # as an `istr` a name is prepared once, not for each answer
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 ALWAYS: Final = {hdrs.SERVER: "sse-server", hdrs.VARY: "Origin", istr("X-Content-Type-Options"): "nosniff"}
@@ -110,7 +111,7 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
     """Headers of every answer, streams too: a middleware would add them too late."""
     headers = response.headers
     headers.setdefault(HEADER, request.get(REQUEST_ID) or new_request_id())
-    headers.update(ALWAYS)
-    if headers.get(hdrs.CONTENT_TYPE) != "text/event-stream":
+    if headers.get(hdrs.CONTENT_TYPE) != EVENT_STREAM:  # a stream's own are prepared
+        headers.update(ALWAYS)
         for name, value in PRIVATE.items():
             headers.setdefault(name, value)

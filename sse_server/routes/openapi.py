@@ -18,7 +18,8 @@ from sse_server.events import ENVELOPE, SESSION_PATTERN, TYPE_PATTERN
 from sse_server.routes.answers import reply
 from sse_server.routes.guard import refusals
 from sse_server.routes.house import house
-from sse_server.routes.table import EVENT_STREAM, Frames, Route, Stream
+from sse_server.routes.middleware import EVENT_STREAM
+from sse_server.routes.table import Frames, Route, Stream
 
 REFERENCE: Final = "#/components/schemas/{name}"
 ANYWHERE: Final = frozenset({400, 431, 503})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from aiohttp import web
 from msgspec import Raw
@@ -18,9 +19,9 @@ from sse_server.routes.house import house
 MAX_TYPES: Final = 64
 
 
-async def owned_job(request: web.Request, *, work: bool = False) -> Record:
+def owned_job(request: web.Request, *, work: bool = False) -> Coroutine[Any, Any, Record]:
     """The job that the path names. Raises `NotFound` where it is not the caller's."""
-    return await owned(request, request.match_info["job_id"], work=work)
+    return owned(request, request.match_info["job_id"], work=work)
 
 
 async def owned(request: web.Request, job_id: str, *, work: bool = False) -> Record:

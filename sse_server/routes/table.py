@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from aiohttp import HttpVersion11, web
@@ -16,8 +16,6 @@ from sse_server.routes.guard import Access
 from sse_server.routes.house import HOUSE, PARTS, house
 from sse_server.routes.stream import refuse
 from sse_server.routes.surface import JobSurface
-
-EVENT_STREAM: Final = "text/event-stream"
 
 
 class Nothing(Struct, frozen=True):
@@ -55,7 +53,7 @@ class Route(Struct, frozen=True):
     problems: tuple[int, ...] = ()
 
     def add_to(self, app: web.Application) -> None:
-        """Serve it, in an application that has its house. `add_get` would answer HEAD too, and write a stream's body."""
+        """Serve it where its house is. `add_get` would answer HEAD too, and write a stream's body."""
         parts, query_type, handler, access = app[HOUSE], self.query, self.handler, self.access
         unasked = _without_parameters(query_type)
         decoder = msgspec.json.Decoder(self.body) if self.body else None

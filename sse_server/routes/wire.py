@@ -13,10 +13,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
-from multidict import istr
+from multidict import CIMultiDict, istr
 
 from sse_server.routes.connection import Connection, Entrance
-from sse_server.routes.middleware import REQUEST_ID
+from sse_server.routes.middleware import ALWAYS, EVENT_STREAM, REQUEST_ID
 from sse_server.routes.seats import Seat
 
 HIGH_WATER: Final = 64 * 1024
@@ -26,12 +26,15 @@ LINGER: Final = 2.0
 MOST_EARLY: Final = 16 * 1024
 """Bytes that a client may send behind its request before the stream is over."""
 
-HEADERS: Final = {
-    hdrs.CONTENT_TYPE: "text/event-stream",
-    hdrs.CACHE_CONTROL: "no-cache, no-store, must-revalidate, no-transform",
-    istr("X-Accel-Buffering"): "no",  # as an `istr` a name is prepared once, and not kept by every stream
-    istr("Proxy-Buffering"): "off",
-}
+HEADERS: Final = CIMultiDict(
+    {
+        **ALWAYS,
+        hdrs.CONTENT_TYPE: EVENT_STREAM,
+        hdrs.CACHE_CONTROL: "no-cache, no-store, must-revalidate, no-transform",
+        istr("X-Accel-Buffering"): "no",  # as an `istr` a name is prepared once, and not kept by every stream
+        istr("Proxy-Buffering"): "off",
+    }
+)
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +84,9 @@ class Wire(asyncio.Protocol):
         assert isinstance(connection, Connection)
         if transport is None:
             raise ConnectionResetError("the client has gone")
-        response = _Head(headers=HEADERS | (headers or {}))
+        response = _Head(headers=HEADERS)
+        if headers:
+            response.headers.update(headers)
         self._transport = self._beginning = connection.transport = Beginning(transport)
         try:
             await _begin(request, response)
@@ -108,7 +113,7 @@ class Wire(asyncio.Protocol):
         transport.set_write_buffer_limits(high=HIGH_WATER)
         transport.set_protocol(self)
         # What is left unread of a body ends the connection with the stream: then nothing can come behind it.
-        if not request.content.at_eof() or connection.is_quiet(await request.read()):
+        if not request.content.at_eof() or connection.is_quiet(await request.read() if request.body_exists else b""):
             connection.let_go(self._stream)
         else:
             self._behind = connection
