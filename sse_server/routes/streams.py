@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from aiohttp import web
 from msgspec import Meta, Struct
@@ -21,6 +21,9 @@ from sse_server.routes.starting import StartJob, new_spec, submit
 from sse_server.routes.stream import Reader, refuse
 from sse_server.routes.surface import JobSurface, StreamSurface
 from sse_server.routes.wire import Wire
+
+FIRST_TURNS: Final = 5
+"""Turns of the loop that a new job has before its stream reads: what is said at once, even all of it, is one send."""
 
 
 class StreamQuery(Struct, frozen=True):
@@ -85,6 +88,8 @@ async def start_and_stream(
         spec = new_spec(request, start)
         with parts.hub.tail(LogKey(spec.user, spec.session)) as tail:  # where the stream finds what it begins with
             record, headers = await submit(request, spec)
+            for _ in range(FIRST_TURNS):
+                await asyncio.sleep(0)
             here = f"/api/jobs/{record.spec.id}/stream"
             reader = Reader(
                 surface=surface(record.spec),

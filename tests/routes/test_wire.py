@@ -90,6 +90,15 @@ async def test_a_started_stream_begins_with_one_send(opened: Opened) -> None:
         assert (await waiting.all())[-1].type == "done"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the segments of a connection")
+async def test_a_job_that_has_little_to_say_is_answered_in_one_send(opened: Opened) -> None:
+    async with opened() as house:
+        for text in "abc":
+            stream = await house.streamed_post({"agent": "strict", "input": {"text": text}})
+            assert [event.type for event in await stream.all()] == ["job_queued", "job_started", "done"]
+            assert segments(stream.line) == 1
+
+
 async def test_the_head_and_the_opening_do_not_wait_for_the_store(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
