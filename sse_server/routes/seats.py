@@ -31,10 +31,6 @@ class Seats:
         """Hold a seat. Raises `Overloaded`, `TooManyStreams`."""
         if refusal := self.refusal(user):
             raise refusal
-        return self.sit(user)
-
-    def sit(self, user: str) -> Seat:
-        """The same for who was just told that there is room."""
         self.total += 1
         self._taken[user] += 1
         return Seat(self, user)

@@ -55,7 +55,7 @@ async def stream_session(request: web.Request, query: SessionQuery, _: None) -> 
     if reason := passing(request):
         return await refuse(request, reason, parts.settings.stream.retry_ms, reader.surface)
     wire = Wire(request)
-    with parts.seats.sit(user(request)) as seat:
+    with parts.seats.take(user(request)) as seat:
         response = await wire.open(request)
         from_here = kept(head) if query.replay == "all" else end(head)
         stream = SessionStream(parts, key, wire, reader)

@@ -73,7 +73,7 @@ async def stream_record(
     if reason := passing(request):
         return await refuse(request, reason, parts.settings.stream.retry_ms, reader.surface)
     wire = Wire(request)
-    with parts.seats.sit(user(request)) as seat:
+    with parts.seats.take(user(request)) as seat:
         response = await wire.open(request)
         await wire.carry(request, JobStream(parts, record.spec, wire, reader).run(record, cursor, replay), seat)
         return response
