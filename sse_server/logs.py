@@ -1,6 +1,6 @@
 """Log lines: for people in a terminal, as JSON for machines; no control character of a client reaches them raw.
 
-`structlog` is loaded with the first line, or by `load`: with `rich`, which comes with it, it took an eighth of a start.
+`structlog` is loaded with the first line, or by `load`: with `rich`, which comes with it, it took a twelfth of a start.
 """
 
 # ruff: noqa: PLC0415

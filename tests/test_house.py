@@ -113,7 +113,7 @@ def test_every_requirement_is_pinned_by_hash_and_names_no_index(name: str) -> No
 
 
 def test_a_start_waits_for_nothing_that_can_be_loaded_behind_it() -> None:
-    """Each of these takes a tenth of a start or more (docs/performance.md)."""
+    """Each of these would take its share of a start (docs/performance.md)."""
     later = ["cryptography", "jwt", "limits", "openai", "prometheus_client", "rich", "structlog"]
     program = "import sys, sse_server.cli.program, sse_server.cli.serve; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
