@@ -37,7 +37,7 @@ class Guard(Struct, frozen=True):
         headers = request.headers
         cookies = request.cookies if hdrs.COOKIE in headers else {}  # else each open stream keeps an empty one
         match access:
-            case "job" | "session" if request.query_string:
+            case "job" | "session" if request.query_string:  # where a ticket stands
                 ticket, name = request.query.get("ticket"), request.match_info[f"{access}_id"]
                 caller = await self.callers.identify_reader(headers, cookies, ticket, access, name)
             case "stats" | "metrics":

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 from msgspec import Raw
@@ -19,9 +18,9 @@ from sse_server.routes.house import house
 MAX_TYPES: Final = 64
 
 
-def owned_job(request: web.Request, *, work: bool = False) -> Coroutine[Any, Any, Record]:
+async def owned_job(request: web.Request, *, work: bool = False) -> Record:
     """The job that the path names. Raises `NotFound` where it is not the caller's."""
-    return owned(request, request.match_info["job_id"], work=work)
+    return await owned(request, request.match_info["job_id"], work=work)
 
 
 async def owned(request: web.Request, job_id: str, *, work: bool = False) -> Record:

@@ -38,8 +38,7 @@ class StartJob(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def submit(request: web.Request, spec: JobSpec) -> tuple[Record, dict[str, str]]:
     """The job, new or replayed, and the header that says so."""
-    once = await _once(request, key) if (key := request.headers.get("Idempotency-Key")) is not None else None
-    submitted = await house(request).runner.submit(spec, once)
+    submitted = await house(request).runner.submit(spec, await _once(request))
     return submitted.record, {} if submitted.receipt else {"Idempotent-Replayed": "true"}
 
 
@@ -78,7 +77,10 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     raise InvalidInput("the metadata is too large", errors=[FieldError("$.metadata", said)])
 
 
-async def _once(request: web.Request, key: str) -> IdempotencyKey:
+async def _once(request: web.Request) -> IdempotencyKey | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
     if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
         said = f"Expected 1 to {MAX_KEY} printable characters"
         raise InvalidInput("the Idempotency-Key is not valid", errors=[FieldError("Idempotency-Key", said)])
